@@ -1,0 +1,74 @@
+"""``__all__`` says what a module offers: all of it, and nothing else (ruff's RUF022 sorts it)."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import virtchunk
+
+ROOT = Path(__file__).parent.parent / "virtchunk"
+MODULES = sorted(ROOT.rglob("*.py"))
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def is_public(path: Path) -> bool:
+    """Whether no part of the path has an underscore in front (``__init__`` is its package)."""
+    names = path.relative_to(ROOT).with_suffix("").parts
+    return not any(name.startswith("_") and name != "__init__" for name in names)
+
+
+def targets(node: ast.stmt) -> list[str]:
+    """Names that one statement at the top of a module defines."""
+    match node:
+        case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+            return [node.name]
+        case ast.Assign():
+            return [target.id for target in node.targets if isinstance(target, ast.Name)]
+        case ast.AnnAssign(target=ast.Name(id=name)):
+            return [name]
+        case _:
+            return []
+
+
+def reexports(node: ast.stmt) -> list[str]:
+    """Names that an import at the top of a package's ``__init__`` brings in from the package."""
+    if isinstance(node, ast.ImportFrom) and (node.level or (node.module or "").startswith("virt")):
+        return [alias.asname or alias.name for alias in node.names]
+    return []
+
+
+def declared(tree: ast.Module) -> list[str] | None:
+    """The literal value of ``__all__``, None where there is none."""
+    for node in tree.body:
+        value = getattr(node, "value", None)
+        if "__all__" in targets(node) and isinstance(value, ast.expr):
+            return list(ast.literal_eval(value))
+    return None
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_all_lists_every_public_name_and_only_names_that_exist(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    names = declared(tree)
+    if names is None:
+        assert not is_public(path) or not tree.body[1:], "a public module says what it offers"
+        return
+    defined = {name for node in tree.body for name in targets(node)}
+    imported = {name for node in tree.body for name in reexports(node)}
+    offered = defined | imported if path.name == "__init__.py" else defined
+
+    assert {name for name in offered if not name.startswith("_")} - set(names) == set()
+    assert set(names) - defined - imported == set()
+    assert len(names) == len(set(names))
+
+
+def test_every_public_name_can_be_reached() -> None:
+    missing = [name for name in virtchunk.__all__ if not hasattr(virtchunk, name)]
+
+    assert missing == []
