@@ -1,0 +1,134 @@
+"""Index arithmetic of one dimension: the range of indices, infinity, and half-open intervals.
+
+An index is an integer in ``[MIN_INDEX, MAX_INDEX]``.  Two further values, ``-INF`` as a lower bound and ``INF + 1`` as
+an exclusive upper bound, mean "unbounded".  Python integers never wrap, so every function here computes exactly
+and then checks; leaving the range is always an error.
+
+Intervals are passed as two plain integers ``(lower, upper)``, half-open: they are made by the thousand in loops over
+chunks, where an object per interval would cost more than the arithmetic.
+"""
+
+from __future__ import annotations
+
+from operator import index as _index
+from typing import Any
+
+INF = 2**62 - 1
+"""Magnitude of an infinite bound; ``virtchunk.inf``."""
+INF_UPPER = INF + 1
+"""Exclusive upper bound of an interval that is unbounded above."""
+MIN_INDEX = -INF + 1
+"""Smallest index, ``-(2**62 - 2)``."""
+MAX_INDEX = INF - 1
+"""Largest index, ``2**62 - 2``."""
+INF_SIZE = 2 * INF + 1
+"""Extent of the interval that is unbounded on both sides, ``2**63 - 1``; also the cap of ``IndexDomain.size``."""
+MAX_RANK = 32
+"""Largest number of dimensions of an index space."""
+
+_INT64_MIN = -(2**63)
+_INT64_MAX = 2**63 - 1
+
+
+def parse_int64(value: Any, what: str) -> int:
+    """Return ``value`` as an integer that fits in 64 bits.
+
+    Raises:
+      TypeError: If it is not an integer (anything with ``__index__``) or needs more than 64 bits.
+    """
+    try:
+        result = _index(value)
+    except TypeError:
+        raise TypeError(f"{what} must be an integer, got {value!r}") from None
+    if not _INT64_MIN <= result <= _INT64_MAX:
+        raise TypeError(f"{what} must fit in 64 bits, got {result}")
+    return result
+
+
+def is_valid_interval(lower: int, upper: int) -> bool:
+    """Tell whether ``[lower, upper)`` is an interval: ordered, in range, and not made of infinities only."""
+    return -INF <= lower <= upper <= INF_UPPER and lower < INF and upper > MIN_INDEX
+
+
+def check_half_open(lower: int, upper: int, where: str = "") -> tuple[int, int]:
+    """Return ``(lower, upper)`` if ``[lower, upper)`` is an interval.
+
+    Args:
+      lower: Inclusive lower bound, ``-INF`` if unbounded.
+      upper: Exclusive upper bound, ``INF + 1`` if unbounded.
+      where: What the interval belongs to, e.g. ``" of dimension 0"``, for the message.
+
+    Raises:
+      ValueError: If it is not.
+    """
+    if is_valid_interval(lower, upper):
+        return lower, upper
+    raise ValueError(_explain_invalid(lower, upper, f"[{lower}, {upper})", where))
+
+
+def check_closed(lower: int, inclusive_max: int, where: str = "") -> tuple[int, int]:
+    """Return the half-open form of ``[lower, inclusive_max]``.
+
+    Raises:
+      ValueError: If that is not an interval.
+    """
+    upper = inclusive_max + 1
+    if is_valid_interval(lower, upper):
+        return lower, upper
+    raise ValueError(_explain_invalid(lower, upper, f"[{lower}, {inclusive_max}]", where))
+
+
+def check_sized(lower: int, size: int, where: str = "") -> tuple[int, int]:
+    """Return the half-open form of the interval of ``size`` indices from ``lower``; ``INF_SIZE`` is "no upper bound".
+
+    Raises:
+      ValueError: If that is not an interval.
+    """
+    if size < 0:
+        raise ValueError(f"size{where} must be >= 0, got {size}")
+    upper = INF_UPPER if size == INF_SIZE else lower + size
+    if is_valid_interval(lower, upper):
+        return lower, upper
+    raise ValueError(_explain_invalid(lower, upper, f"of {size} indices from {lower}", where))
+
+
+def _explain_invalid(lower: int, upper: int, interval: str, where: str) -> str:
+    if upper < lower:
+        reason = "the upper bound must not be below the lower bound"
+    else:
+        reason = (
+            f"indices lie in [{MIN_INDEX}, {MAX_INDEX}]; -{INF} as lower and {INF_UPPER} as exclusive upper bound"
+            " mean unbounded"
+        )
+    return f"invalid interval {interval}{where}: {reason}"
+
+
+def format_interval(
+    lower: int, upper: int, implicit_lower: bool = False, implicit_upper: bool = False
+) -> str:
+    """Format ``[lower, upper)`` with a ``*`` after each implicit bound, e.g. ``(-inf*, 5)``."""
+    low = "(-inf" if lower == -INF else f"[{lower}"
+    high = "+inf" if upper == INF_UPPER else f"{upper}"
+    return f"{low}{'*' if implicit_lower else ''}, {high}{'*' if implicit_upper else ''})"
+
+
+def shift(lower: int, upper: int, offset: int, where: str = "") -> tuple[int, int]:
+    """Move ``[lower, upper)`` by ``offset``; infinite bounds stay where they are.
+
+    Raises:
+      ValueError: If a finite bound would leave the index range.
+    """
+    if lower != -INF:
+        lower += offset
+        if not MIN_INDEX <= lower <= MAX_INDEX:
+            raise ValueError(_explain_shift(lower - offset, offset, where))
+    if upper != INF_UPPER:
+        upper += offset
+        # The exclusive bound of an empty interval at the far end is one past an index.
+        if not MIN_INDEX <= upper - 1 <= MAX_INDEX and lower != upper:
+            raise ValueError(_explain_shift(upper - 1 - offset, offset, where))
+    return lower, upper
+
+
+def _explain_shift(bound: int, offset: int, where: str) -> str:
+    return f"bound {bound}{where} moved by {offset} leaves the range of indices, [{MIN_INDEX}, {MAX_INDEX}]"
