@@ -34,8 +34,9 @@ def merge_domains(existing: IndexDomain, new: IndexDomain) -> IndexDomain:
         new: What is added; of the same rank.
 
     Raises:
-        ValueError: The domains differ in rank, in a bound that both specify, or in a label that both specify, or
-            the merged domain would be invalid: a lower bound above the upper bound, or one label twice.
+        ValueError: The domains differ in rank, in a bound that both specify, or in a label that
+            both specify; or the merged domain would be invalid: a lower bound above the upper
+            bound, or one label twice.
 
     Example:
         >>> from virtchunk._schema.domain_merge import merge_domains
@@ -60,7 +61,8 @@ def merge_domains(existing: IndexDomain, new: IndexDomain) -> IndexDomain:
             _check_unique(label, labels)
         except ValueError as error:
             raise ValueError(
-                f"cannot merge domain {existing} with domain {new}: in {_where(existing, new, dim)}, {error}"
+                f"cannot merge domain {existing} with domain {new}: "
+                f"in {_where(existing, new, dim)}, {error}"
             ) from None
         lower.append(low)
         upper.append(high)
@@ -104,13 +106,17 @@ def _merge_labels(existing: str, new: str) -> str:
 def _check_interval(low: _Bound, high: _Bound) -> None:
     if low[0] > high[0]:
         raise ValueError(
-            f"the merged lower bound {_bound_text(low)} is above the merged upper bound {_bound_text(high)}"
+            f"the merged lower bound {_bound_text(low)} is above "
+            f"the merged upper bound {_bound_text(high)}"
         )
 
 
 def _check_unique(label: str, previous: list[str]) -> None:
     if label and label in previous:
-        raise ValueError(f"the merged label {_quoted(label)} repeats the label of dimension {previous.index(label)}")
+        raise ValueError(
+            f"the merged label {_quoted(label)} repeats the label of "
+            f"dimension {previous.index(label)}"
+        )
 
 
 def _bound_text(bound: _Bound) -> str:

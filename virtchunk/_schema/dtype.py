@@ -1,9 +1,10 @@
 """Data types: a name, the NumPy representation of one element, and how one element is made.
 
-A `dtype` is a name from a fixed list (plus ``datetime64[unit]`` and ``timedelta64[unit]``). Elements of the
-numeric types are NumPy scalars; elements of ``string``, ``ustring`` and ``json`` are the Python objects
-`bytes`, `str` and JSON values, held in object arrays. The small integer and float formats that NumPy lacks
-come from the package ``ml_dtypes``, which is imported at the moment such a representation is needed.
+A `dtype` is a name from a fixed list (plus ``datetime64[unit]`` and ``timedelta64[unit]``).
+Elements of the numeric types are NumPy scalars; elements of ``string``, ``ustring`` and ``json``
+are the Python objects `bytes`, `str` and JSON values, held in object arrays. The small integer and
+float formats that NumPy lacks come from the package ``ml_dtypes``, which is imported at the moment
+such a representation is needed.
 """
 
 from __future__ import annotations
@@ -20,28 +21,28 @@ from virtchunk._schema.json_value import normalize_json
 
 __all__ = ("DTypeLike", "dtype", "dtype_from_numpy")
 
-_NUMPY_NAMES: Final = (
-    ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
-    + ("float16", "float32", "float64", "complex64", "complex128")
+_NUMPY_NAMES: Final = tuple(
+    "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 "
+    "float16 float32 float64 complex64 complex128".split()
 )
-_ML_DTYPES_NAMES: Final = frozenset(
-    ("int2", "int4", "bfloat16", "float4_e2m1fn", "float8_e3m4", "float8_e4m3b11fnuz", "float8_e4m3fn")
-    + ("float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz", "float8_e8m0fnu")
+_ML_DTYPES_NAMES: Final = tuple(
+    "int2 int4 bfloat16 float4_e2m1fn float8_e3m4 float8_e4m3b11fnuz float8_e4m3fn "
+    "float8_e4m3fnuz float8_e5m2 float8_e5m2fnuz float8_e8m0fnu".split()
 )
 _PYTHON_TYPES: Final[dict[Any, str]] = {builtins.bytes: "string", builtins.str: "ustring"}
 _TIME_NAME: Final = re.compile(r"(?:datetime64|timedelta64)\[[^\]]+\]")
 
 
 @final
-class dtype:  # noqa: N801 - the public name is lower case, like `numpy.dtype`
+class dtype:
     """The data type of a view: what one element is.
 
-    Two data types are equal when they have the same name. Comparing with anything the constructor accepts
-    (a name, a Python type, a NumPy data type) compares with the data type it stands for.
+    Two data types are equal when they have the same name. Comparing with anything the constructor
+    accepts (a name, a Python type, a NumPy data type) compares with the data type it stands for.
 
     Args:
-        dtype: A name (``"int32"``), a Python type (`int`, `float`, `bool`, `complex`, `str`, `bytes`), a NumPy
-            scalar type or data type of any byte order, or another `dtype`.
+        dtype: A name (``"int32"``), a Python type (`int`, `float`, `bool`, `complex`, `str`,
+            `bytes`), a NumPy scalar type or data type of any byte order, or another `dtype`.
 
     Raises:
         ValueError: There is no data type of that name, or for that NumPy data type.
@@ -74,7 +75,8 @@ class dtype:  # noqa: N801 - the public name is lower case, like `numpy.dtype`
         if isinstance(dtype, builtins.type):
             return _from_type(dtype)
         raise TypeError(
-            f"dtype must be a data type name, a Python type, a numpy data type or a dtype, got {dtype!r}"
+            "dtype must be a data type name, a Python type, a numpy data type or a dtype, "
+            f"got {dtype!r}"
         )
 
     @classmethod
@@ -152,8 +154,8 @@ class dtype:  # noqa: N801 - the public name is lower case, like `numpy.dtype`
     def __call__(self, arg: Any, /) -> Any:
         """Make one element of this data type.
 
-        The element is what calling `.type` with ``arg`` gives, except that ``json`` returns a normalised copy
-        of the JSON value and a time type keeps its unit.
+        The element is what calling `.type` with ``arg`` gives, except that ``json`` returns a
+        normalised copy of the JSON value and a time type keeps its unit.
 
         Raises:
             ValueError: ``arg`` has the right kind but not a value of this type.
@@ -176,8 +178,8 @@ class dtype:  # noqa: N801 - the public name is lower case, like `numpy.dtype`
         """Compare with another `dtype` or with anything that stands for one.
 
         Raises:
-            ValueError: ``other`` is a name or NumPy data type that stands for no `dtype`: most likely a typing
-                error, which a silent False would hide.
+            ValueError: ``other`` is a name or NumPy data type that stands for no `dtype`: most
+                likely a typing error, which a silent False would hide.
         """
         if self is other:
             return True
@@ -208,8 +210,8 @@ def dtype_from_numpy(numpy_dtype: npt.DTypeLike) -> dtype:
         numpy_dtype: Whatever `numpy.dtype` accepts.
 
     Raises:
-        ValueError: No data type stands for it: ``object`` (which of string, ustring and json?), ``U``, long
-            doubles, times without a unit.
+        ValueError: No data type stands for it: ``object`` (which of string, ustring and json?),
+            ``U``, long doubles, times without a unit.
     """
     numpy_dtype = np.dtype(numpy_dtype)
     found = _BY_NAME.get(numpy_dtype.name)
@@ -260,10 +262,12 @@ def _from_type(python_type: builtins.type) -> dtype:
 def _numpy_dtype_from_ml_dtypes(name: str) -> np.dtype[Any]:
     try:
         module = importlib.import_module("ml_dtypes")
-        return np.dtype(getattr(module, name))
+        found: np.dtype[Any] = np.dtype(getattr(module, name))
+        return found
     except ImportError as error:
         raise ImportError(
-            f'data type "{name}" needs the package ml_dtypes, which is not installed: pip install ml_dtypes',
+            f'data type "{name}" needs the package ml_dtypes, which is not installed: '
+            "pip install ml_dtypes",
             name="ml_dtypes",
         ) from error
     except AttributeError as error:

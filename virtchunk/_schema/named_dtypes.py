@@ -1,5 +1,5 @@
 """The data types by name, as module constants; nothing else, because `bool` is one of them."""
-# ruff: noqa: A001, A003
+# ruff: noqa: A001
 
 from __future__ import annotations
 
