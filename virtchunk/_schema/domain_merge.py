@@ -51,7 +51,9 @@ def merge_domains(existing: IndexDomain, new: IndexDomain) -> IndexDomain:
             f"cannot merge domain {existing} with domain {new}: their ranks differ "
             f"({rank} and {len(new.inclusive_min)})"
         )
-    lower, upper, labels = [], [], []
+    lower: list[_Bound] = []
+    upper: list[_Bound] = []
+    labels: list[str] = []
     for dim in range(rank):
         try:
             label = _merge_labels(existing.labels[dim], new.labels[dim])

@@ -21,13 +21,34 @@ from virtchunk._schema.json_value import normalize_json
 
 __all__ = ("DTypeLike", "dtype", "dtype_from_numpy")
 
-_NUMPY_NAMES: Final = tuple(
-    "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 "
-    "float16 float32 float64 complex64 complex128".split()
+_NUMPY_NAMES: Final = (
+    "bool",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+    "float16",
+    "float32",
+    "float64",
+    "complex64",
+    "complex128",
 )
-_ML_DTYPES_NAMES: Final = tuple(
-    "int2 int4 bfloat16 float4_e2m1fn float8_e3m4 float8_e4m3b11fnuz float8_e4m3fn "
-    "float8_e4m3fnuz float8_e5m2 float8_e5m2fnuz float8_e8m0fnu".split()
+_ML_DTYPES_NAMES: Final = (
+    "int2",
+    "int4",
+    "bfloat16",
+    "float4_e2m1fn",
+    "float8_e3m4",
+    "float8_e4m3b11fnuz",
+    "float8_e4m3fn",
+    "float8_e4m3fnuz",
+    "float8_e5m2",
+    "float8_e5m2fnuz",
+    "float8_e8m0fnu",
 )
 _PYTHON_TYPES: Final[dict[Any, str]] = {builtins.bytes: "string", builtins.str: "ustring"}
 _TIME_NAME: Final = re.compile(r"(?:datetime64|timedelta64)\[[^\]]+\]")
@@ -261,21 +282,21 @@ def _from_type(python_type: builtins.type) -> dtype:
 
 def _numpy_dtype_from_ml_dtypes(name: str) -> np.dtype[Any]:
     try:
-        module = importlib.import_module("ml_dtypes")
-        found: np.dtype[Any] = np.dtype(getattr(module, name))
-        return found
+        ml_dtypes = importlib.import_module("ml_dtypes")
     except ImportError as error:
         raise ImportError(
             f'data type "{name}" needs the package ml_dtypes, which is not installed: '
             "pip install ml_dtypes",
             name="ml_dtypes",
         ) from error
-    except AttributeError as error:
+    scalar_type = getattr(ml_dtypes, name, None)
+    if scalar_type is None:
         raise ImportError(
-            f'data type "{name}" needs a newer ml_dtypes than the installed {module.__version__}: '
-            "pip install --upgrade ml_dtypes",
+            f'data type "{name}" needs a newer ml_dtypes than the installed '
+            f"{ml_dtypes.__version__}: pip install --upgrade ml_dtypes",
             name="ml_dtypes",
-        ) from error
+        )
+    return np.dtype(scalar_type)
 
 
 _OBJECT: Final = np.dtype(object)
