@@ -14,7 +14,9 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"_index"}),
     frozenset({"_schema"}),
     frozenset({"_grid"}),
-    frozenset({"_callbacks", "_context", "_future", "_limits", "_loop", "_threads"}),
+    frozenset(
+        {"_batch", "_callbacks", "_context", "_future", "_limits", "_loop", "_signal", "_threads"}
+    ),
     frozenset({"_cache"}),
     frozenset({"_engine"}),
     frozenset({"_drivers"}),
@@ -76,7 +78,7 @@ def imported_units(path: Path) -> set[str]:
         if first == "virtchunk":
             unit = rest.split(".")[0]
             is_module = (ROOT / unit).is_dir() or (ROOT / f"{unit}.py").exists()
-            units.add(unit if unit and is_module else "__init__")
+            units.add(unit if unit and (is_module or unit.startswith("_")) else "__init__")
     return units
 
 
