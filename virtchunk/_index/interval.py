@@ -132,3 +132,36 @@ def shift(lower: int, upper: int, offset: int, where: str = "") -> tuple[int, in
 
 def _explain_shift(bound: int, offset: int, where: str) -> str:
     return f"bound {bound}{where} moved by {offset} leaves the range of indices, [{MIN_INDEX}, {MAX_INDEX}]"
+
+
+def preimage(lower: int, upper: int, offset: int, stride: int, where: str = "") -> tuple[int, int]:
+    """Return the half-open interval of all ``x`` with ``lower <= offset + stride * x < upper``.
+
+    Infinite bounds stay infinite (and change sides if ``stride`` is negative).  Without such ``x`` the
+    result is empty, at the first index past the lower end.
+
+    Args:
+      lower: Inclusive lower bound.
+      upper: Exclusive upper bound.
+      offset: Any integer.
+      stride: Any integer but 0.
+      where: What the interval belongs to, for the message.
+
+    Raises:
+      IndexError: If a finite bound of the result is not an index.
+    """
+    if stride > 0:
+        low = None if lower == -INF else -((offset - lower) // stride)
+        high = None if upper == INF_UPPER else (upper - 1 - offset) // stride
+    else:
+        low = None if upper == INF_UPPER else -((upper - 1 - offset) // -stride)
+        high = None if lower == -INF else (offset - lower) // -stride
+    if low is not None and high is not None and high < low:
+        high = low - 1
+    for bound in (low, high):
+        if bound is not None and not MIN_INDEX - 1 <= bound <= MAX_INDEX:
+            raise IndexError(
+                f"the indices that {offset} + {stride} * x maps into {format_interval(lower, upper)}"
+                f"{where} leave the range of indices, [{MIN_INDEX}, {MAX_INDEX}]"
+            )
+    return -INF if low is None else low, INF_UPPER if high is None else high + 1
