@@ -31,12 +31,16 @@ class Program:
     operations: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return "\n".join(["", f"  x = {self.base}", *(f"  x = x{step}" for step in self.operations)])
+        return "\n".join(
+            ["", f"  x = {self.base}", *(f"  x = x{step}" for step in self.operations)]
+        )
 
 
 def coordinate_sum(domain: Any, array: np.ndarray, params: object) -> None:
     """Fill a chunk with numbers that no two coordinates of a small domain share."""
-    grid = np.ogrid[tuple(slice(a, b) for a, b in zip(domain.inclusive_min, domain.exclusive_max))]
+    grid = np.ogrid[
+        tuple(slice(a, b) for a, b in zip(domain.inclusive_min, domain.exclusive_max, strict=True))
+    ]
     array[...] = sum((axis * 17**i for i, axis in enumerate(grid)), start=7)
 
 
@@ -122,7 +126,7 @@ def _points(domain: Any) -> list[list[int]]:
     """First, last and a middle point of a domain, near the finite bound where one is infinite."""
     sides = [
         (a if a > -INFINITE else min(b, 5) - 6, b - 1 if b < INFINITE else max(a, -5) + 6)
-        for a, b in zip(domain.inclusive_min, domain.exclusive_max)
+        for a, b in zip(domain.inclusive_min, domain.exclusive_max, strict=True)
     ]
     first, last = [a for a, _ in sides], [b for _, b in sides]
     return [first, last, [(a + b) // 2 for a, b in sides]]

@@ -60,11 +60,11 @@ class Extent:
             domain.implicit_lower_bounds,
             domain.implicit_upper_bounds,
         )
-        return [cls(*row) for row in zip(*columns)]
+        return [cls(*row) for row in zip(*columns, strict=True)]
 
     @property
     def window(self) -> tuple[int, int]:
-        """A finite ``[inclusive_min, exclusive_max)`` inside: small numbers shrink and read well."""
+        """Finite bounds inside this extent: small numbers shrink and read well."""
         a, b = self.inclusive_min, self.exclusive_max
         lower = a if a > -INFINITE else min(b, 7) - 12
         return lower, b if b <= INFINITE else max(lower, -2) + 9
@@ -290,7 +290,12 @@ def dim_selections(draw: Draw, dims: Sequence[int], rank: int, names: Sequence[s
     terms = [
         draw(
             st.sampled_from(
-                [str(dim), str(dim), str(dim - rank), *([repr(names[dim])] * 4 if names[dim] else [])]
+                [
+                    str(dim),
+                    str(dim),
+                    str(dim - rank),
+                    *([repr(names[dim])] * 4 if names[dim] else []),
+                ]
             )
         )
         for dim in dims
@@ -298,7 +303,8 @@ def dim_selections(draw: Draw, dims: Sequence[int], rank: int, names: Sequence[s
     if len(terms) > 1 and draw(rarely(6)):
         cut = draw(st.integers(0, len(terms)))
         head, tail = ", ".join(terms[:cut]), ", ".join(terms[cut:])
-        return draw(st.sampled_from([f"[{head}], [{tail}]", f"ts.d[{head or '()'}], [{tail}]"]))
+        nested = [f"[{head}], [{tail}]", f"ts.d[{head or '()'}], [{tail}]"]
+        return str(draw(st.sampled_from(nested)))
     return ", ".join(terms) if terms else "()"
 
 
@@ -315,7 +321,7 @@ def vectors(element: st.SearchStrategy[str], count: int) -> st.SearchStrategy[st
 def implicit_marks(draw: Draw) -> str:
     """What ``mark_bounds_implicit`` takes."""
     one = st.sampled_from(["True", "False", "None", ""])
-    return draw(one.filter(bool) | st.tuples(one, one).map(":".join))
+    return str(draw(one.filter(bool) | st.tuples(one, one).map(":".join)))
 
 
 @st.composite
@@ -344,7 +350,9 @@ def _transposition(draw: Draw, count: int, rank: int) -> str:
     """Target positions, one block of them, or all reversed."""
     kind = draw(st.sampled_from(["each", "each", "block", "slice"]))
     if kind == "block" and rank:
-        block = draw(st.integers(-rank, rank - 1) if draw(rarely(6)) else st.integers(0, rank - count))
+        block = draw(
+            st.integers(-rank, rank - 1) if draw(rarely(6)) else st.integers(0, rank - count)
+        )
         return f".transpose[{block}]"
     if kind == "slice" and count == rank:
         return f".transpose[{draw(st.sampled_from(['::-1', ':', '0:']))}]"
@@ -354,12 +362,24 @@ def _transposition(draw: Draw, count: int, rank: int) -> str:
 
 
 @st.composite
-def _expression_step(draw: Draw, extents: Sequence[Extent], dims: Sequence[int], first: bool) -> str:
+def _expression_step(
+    draw: Draw, extents: Sequence[Extent], dims: Sequence[int], first: bool
+) -> str:
     """One operation of a dimension expression on the selected ``dims``."""
     chosen = [extents[dim] for dim in dims]
     kind = draw(
         st.sampled_from(
-            ["index", "index", "index", "translate", "label", "stride", "transpose", "mark", "diagonal"]
+            [
+                "index",
+                "index",
+                "index",
+                "translate",
+                "label",
+                "stride",
+                "transpose",
+                "mark",
+                "diagonal",
+            ]
         )
     )
     if kind == "translate":
@@ -443,7 +463,9 @@ def _selected(module: Any, x: Any, expression: str) -> tuple[list[Extent], list[
         for count in range(len(extents) + 1):
             marks = [f"#{i}" for i in range(count)]
             try:
-                marked = apply(module, x, f"[{expression}.label[{', '.join(map(repr, marks)) or '()'}]]")
+                marked = apply(
+                    module, x, f"[{expression}.label[{', '.join(map(repr, marks)) or '()'}]]"
+                )
             except (IndexError, ValueError):
                 continue
             found = list(_domain_of(module, marked).labels)
@@ -596,7 +618,9 @@ def domain_operations(draw: Draw, module: Any, x: Any, excluded: Excluded) -> st
     extents = Extent.of(x)
     if kind == "dims":
         dims = draw(st.permutations(range(len(extents))))
-        dims = dims[: draw(st.integers(min(2, len(dims)), len(dims)))] if draw(rarely(8)) else dims[:1]
+        dims = (
+            dims[: draw(st.integers(min(2, len(dims)), len(dims)))] if draw(rarely(8)) else dims[:1]
+        )
         return f"[{draw(dim_selections(dims, len(extents), [e.label for e in extents]))}]"
     names = draw(labels(len(extents))) if draw(rarely(4)) else [""] * len(extents)
     other = [draw(_inner_extent(extent)) for extent in extents]
