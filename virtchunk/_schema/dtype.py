@@ -296,7 +296,8 @@ def _numpy_dtype_from_ml_dtypes(name: str) -> np.dtype[Any]:
             f"{ml_dtypes.__version__}: pip install --upgrade ml_dtypes",
             name="ml_dtypes",
         )
-    return np.dtype(scalar_type)
+    numpy_dtype: np.dtype[Any] = np.dtype(scalar_type)
+    return numpy_dtype
 
 
 _OBJECT: Final = np.dtype(object)
