@@ -43,5 +43,5 @@ python = PythonCodeBlockParser()
 python.codeblock_parser = CodeBlockParser("python", run_block)
 
 pytest_collect_file = sybil.Sybil(
-    parsers=[python, SkipParser()], patterns=["README.md", "docs/**/*.md"]
+    parsers=[python, SkipParser()], patterns=["README.md", "docs/*.md"]
 ).pytest()
