@@ -7,6 +7,7 @@ session: a block sees the names that the blocks above it defined, and imports wh
 from __future__ import annotations
 
 import ast
+import doctest
 import inspect
 from typing import Any
 
@@ -39,7 +40,7 @@ def run_block(example: sybil.Example) -> None:
     anyio.run(main)
 
 
-python = PythonCodeBlockParser()
+python = PythonCodeBlockParser(doctest_optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
 python.codeblock_parser = CodeBlockParser("python", run_block)
 
 pytest_collect_file = sybil.Sybil(
