@@ -205,7 +205,7 @@ class Context:
         return self._own(kind, seen[-1], kind.defaults)
 
     def _own(self, kind: ResourceKind, key: str, members: Members) -> Context.Resource:
-        return self._resources.setdefault(key, Context.Resource._trusted(kind, members))
+        return self._resources.setdefault(key, Context.Resource._trusted(kind, key, members))
 
     def __repr__(self) -> str:
         """Show what this context and its parents define: an expression that makes one like it."""
@@ -242,6 +242,12 @@ class Context:
 
         def __init__(self, json: Any) -> None:
             self.__attrs_init__(_parse_entries(json))
+
+        @classmethod
+        def _trusted(cls, entries: dict[str, _Entry]) -> Context.Spec:
+            self = cls.__new__(cls)
+            self.__attrs_init__(entries)
+            return self
 
         def to_json(self, include_defaults: bool = False) -> Any:
             """Return the JSON of the context.
@@ -281,6 +287,7 @@ class Context:
         """
 
         _kind: ResourceKind
+        _key: str | None  # the key it is defined under; None if written in place in a view's spec
         _members: Members
         _made: dict[None, Any]  # the live object, once somebody needed it
 
@@ -288,14 +295,16 @@ class Context:
             raise TypeError('a resource comes from its context: context["cache_pool"]')
 
         @classmethod
-        def _trusted(cls, kind: ResourceKind, members: Members) -> Context.Resource:
+        def _trusted(
+            cls, kind: ResourceKind, key: str | None, members: Members
+        ) -> Context.Resource:
             self = cls.__new__(cls)
-            self.__attrs_init__(kind, members, {})
+            self.__attrs_init__(kind, key, members, {})
             return self
 
         @classmethod
-        def _restore(cls, kind: str, members: Members) -> Context.Resource:
-            return cls._trusted(kind_of(kind), members)
+        def _restore(cls, kind: str, key: str | None, members: Members) -> Context.Resource:
+            return cls._trusted(kind_of(kind), key, members)
 
         @property
         def _live(self) -> Any:
@@ -343,7 +352,7 @@ class Context:
             return self
 
         def __reduce__(self) -> tuple[Any, ...]:
-            return Context.Resource._restore, (self._kind.name, self._members)
+            return Context.Resource._restore, (self._kind.name, self._key, self._members)
 
 
 def live(context: Context, kind: str) -> Any:
