@@ -23,14 +23,12 @@ from virtchunk._index.interval import (
     MAX_INDEX,
     MIN_INDEX,
     format_interval,
+    is_int64,
     parse_int64,
     preimage,
 )
 from virtchunk._index.output_map import UNBOUNDED, IndexArray, OutputIndexMap
 from virtchunk._index.transform import IndexTransform
-
-_INT64_MIN = -(2**63)
-_INT64_MAX = 2**63 - 1
 
 
 def compose(outer: IndexTransform, inner: IndexTransform) -> IndexTransform:
@@ -189,7 +187,7 @@ def _intersect_preferring_explicit(a: _Carried, b: _Carried) -> _Carried:
 
 
 def _checked_int64(value: int, output_dimension: int) -> int:
-    if _INT64_MIN <= value <= _INT64_MAX:
+    if is_int64(value):
         return value
     raise IndexError(
         f"composing the maps of output dimension {output_dimension} gives {value}, which needs more"
@@ -353,7 +351,7 @@ def _map_point(
     else:
         index = _look_up(transform, i, output, point)
     result = output.offset + output.stride * index
-    if not _INT64_MIN <= result <= _INT64_MAX:
+    if not is_int64(result):
         raise ValueError(f"output index {result} of dimension {i} needs more than 64 bits")
     return result
 

@@ -9,10 +9,13 @@ from virtchunk._index.interval import (
     INF,
     INF_SIZE,
     INF_UPPER,
+    Interval,
     check_closed,
     check_half_open,
     check_sized,
     format_interval,
+    hull,
+    intersect,
     parse_int64,
 )
 
@@ -53,49 +56,6 @@ def merge_labels(label: str, other: str) -> str:
         return label
     raise ValueError(
         f"dimension labels do not match: {quote_label(label)} and {quote_label(other)}"
-    )
-
-
-def hull_intervals(
-    a: tuple[int, int, bool, bool], b: tuple[int, int, bool, bool]
-) -> tuple[int, int, bool, bool]:
-    """Return the smallest interval that holds both; arguments and result: lower, upper, implicit lower and upper.
-
-    An empty interval has no say, unless both are empty.  The implicit flag goes with the bound that was chosen;
-    equal bounds are implicit only if both were.
-    """
-    if b[0] == b[1]:
-        return a if a[0] != a[1] else _extreme(a, b, a[0] > b[0], a[1] < b[1])
-    if a[0] == a[1]:
-        return b
-    return _extreme(a, b, a[0] > b[0], a[1] < b[1])
-
-
-def intersect_intervals(
-    a: tuple[int, int, bool, bool], b: tuple[int, int, bool, bool]
-) -> tuple[int, int, bool, bool]:
-    """Return the overlap of two intervals, laid out as in `hull_intervals`, empty at the larger lower bound if none."""
-    lower, upper, implicit_lower, implicit_upper = _extreme(a, b, a[0] < b[0], a[1] > b[1])
-    return lower, max(lower, upper), implicit_lower, implicit_upper
-
-
-def _extreme(
-    a: tuple[int, int, bool, bool],
-    b: tuple[int, int, bool, bool],
-    lower_of_b: bool,
-    upper_of_b: bool,
-) -> tuple[int, int, bool, bool]:
-    implicit_lower = b[2] if lower_of_b else a[2]
-    implicit_upper = b[3] if upper_of_b else a[3]
-    if a[0] == b[0]:
-        implicit_lower = a[2] and b[2]
-    if a[1] == b[1]:
-        implicit_upper = a[3] and b[3]
-    return (
-        b[0] if lower_of_b else a[0],
-        b[1] if upper_of_b else a[1],
-        implicit_lower,
-        implicit_upper,
     )
 
 
@@ -289,7 +249,7 @@ class Dim:
           >>> ts.Dim(1, 5, label="x").hull(ts.Dim(3))
           Dim(inclusive_min=0, exclusive_max=5, label="x")
         """
-        return self._combine(other, hull_intervals)
+        return self._combine(other, hull)
 
     def intersect(self, other: Dim) -> Dim:
         """Return the dimension of the indices that are in this one and in ``other``; flags go with the chosen bounds.
@@ -301,14 +261,12 @@ class Dim:
           >>> ts.Dim(1, 5, label="x").intersect(ts.Dim(3))
           Dim(inclusive_min=1, exclusive_max=3, label="x")
         """
-        return self._combine(other, intersect_intervals)
+        return self._combine(other, intersect)
 
     def _combine(
         self,
         other: Dim,
-        rule: Callable[
-            [tuple[int, int, bool, bool], tuple[int, int, bool, bool]], tuple[int, int, bool, bool]
-        ],
+        rule: Callable[[Interval, Interval], Interval],
     ) -> Dim:
         if not isinstance(other, Dim):
             raise TypeError(f"expected a Dim, got {other!r}")
@@ -316,7 +274,7 @@ class Dim:
         lower, upper, implicit_lower, implicit_upper = rule(self._interval(), other._interval())
         return Dim._trusted(lower, upper, label, implicit_lower, implicit_upper)
 
-    def _interval(self) -> tuple[int, int, bool, bool]:
+    def _interval(self) -> Interval:
         return self._inclusive_min, self._exclusive_max, self._implicit_lower, self._implicit_upper
 
     def __contains__(self, other: int | Dim) -> bool:
@@ -485,23 +443,27 @@ def _optional_label(label: Any) -> str:
     return "" if label is None else parse_label(label)
 
 
-_FLAGS = {"label", "implicit_lower", "implicit_upper"}
-_ALLOWED: dict[Callable[..., _Parsed], set[str]] = {
-    _unbounded: _FLAGS,
-    _sized: _FLAGS | {"size", "inclusive_min"},
-    _half_open: _FLAGS | {"inclusive_min", "exclusive_max"},
-    _closed: _FLAGS | {"inclusive_min", "inclusive_max"},
+# Names of the parameters that may be given by position, and of those that may not.
+_FLAGS: Final = ("implicit_lower", "implicit_upper")
+_PARAMETERS: Final[dict[Callable[..., _Parsed], tuple[tuple[str, ...], tuple[str, ...]]]] = {
+    _unbounded: (("label",), _FLAGS),
+    _sized: (("size", "label"), ("inclusive_min", *_FLAGS)),
+    _half_open: (("inclusive_min", "exclusive_max"), ("label", *_FLAGS)),
+    _closed: ((), ("inclusive_min", "inclusive_max", "label", *_FLAGS)),
 }
-_FORMS = "Dim(label), Dim(size, label, inclusive_min=), Dim(inclusive_min, exclusive_max) and Dim(inclusive_min=, inclusive_max=)"
 
 
 def _choose_form(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[..., _Parsed]:
     form = _guess_form(args, kwargs)
-    names = form.__code__.co_varnames[: form.__code__.co_argcount]
-    wrong = sorted(kwargs.keys() - (_ALLOWED[form] - set(names[: len(args)])))
-    if wrong or len(args) > len(names):
+    positional, named = _PARAMETERS[form]
+    left = positional[len(args) :] + named
+    if len(args) > len(positional) or not kwargs.keys() <= set(left):
         given = [repr(arg) for arg in args] + [f"{key}={value!r}" for key, value in kwargs.items()]
-        raise TypeError(f"Dim({', '.join(given)}) is not one of the forms {_FORMS}")
+        raise TypeError(
+            f"Dim({', '.join(given)}) is not one of the forms Dim(label),"
+            " Dim(size, label, inclusive_min=), Dim(inclusive_min, exclusive_max, label=) and"
+            " Dim(inclusive_min=, inclusive_max=, label=)"
+        )
     return form
 
 

@@ -7,34 +7,22 @@ chunk of every read, so there are two ways in: the public constructor checks its
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from math import prod
 from operator import sub
-from typing import Any, TypeVar, final, overload
+from typing import Any, final, overload
 
 import attrs
 
-from virtchunk._index.dim import (
-    Dim,
-    hull_intervals,
-    intersect_intervals,
-    merge_labels,
-    parse_flag,
-    parse_label,
-    quote_label,
+from virtchunk._index.components import (
+    check_labels_unique,
+    check_rank,
+    parse_components,
+    plain_components,
 )
-from virtchunk._index.interval import (
-    INF,
-    INF_SIZE,
-    INF_UPPER,
-    MAX_RANK,
-    check_closed,
-    check_half_open,
-    check_sized,
-    parse_int64,
-)
+from virtchunk._index.dim import Dim
+from virtchunk._index.interval import INF, INF_SIZE, INF_UPPER, hull, intersect
 
-_T = TypeVar("_T")
 _ABSENT: Any = object()
 
 
@@ -107,7 +95,9 @@ class IndexDomain(_Fields):
         labels: Iterable[str | None] | None = None,
     ) -> IndexDomain: ...
     @overload
-    def __new__(cls, dimensions: Iterable[Dim]) -> IndexDomain: ...
+    def __new__(cls, dimensions: Iterable[Dim], /) -> IndexDomain: ...
+    @overload
+    def __new__(cls, *, dimensions: Iterable[Dim]) -> IndexDomain: ...
     @overload
     def __new__(cls, *, json: Any) -> IndexDomain: ...
     def __new__(
@@ -139,6 +129,18 @@ class IndexDomain(_Fields):
           ValueError: If the vectors disagree about the rank, bounds are out of order or out of
             range, two dimensions have the same label, or the rank is not in ``[0, 32]``.
         """
+        if (
+            rank is None
+            and inclusive_max is None
+            and implicit_lower_bounds is None
+            and implicit_upper_bounds is None
+            and dimensions is None
+            and json is _ABSENT
+            and (shape is None or exclusive_max is None)
+        ):
+            plain = plain_components(inclusive_min, exclusive_max, shape, labels)
+            if plain is not None:
+                return IndexDomain._trusted(*plain)
         components = (
             inclusive_min,
             implicit_lower_bounds,
@@ -158,7 +160,7 @@ class IndexDomain(_Fields):
         if dimensions is not None:
             _refuse_mixture("dimensions", rank, *components)
             return domain_from_dimensions(dimensions)
-        return build_domain(rank, *components)
+        return IndexDomain._trusted(*parse_components(rank, *components))
 
     @staticmethod
     def _trusted(
@@ -212,7 +214,7 @@ class IndexDomain(_Fields):
           >>> ts.IndexDomain(inclusive_min=[1, 2, 3], shape=[3, 4, 5]).size
           60
         """
-        return min(prod(map(sub, self.exclusive_max, self.inclusive_min)), INF_SIZE)
+        return min(prod(self.shape), INF_SIZE)
 
     @property
     def index_exp(self) -> tuple[slice, ...]:
@@ -251,7 +253,7 @@ class IndexDomain(_Fields):
           >>> a.hull(ts.IndexDomain(shape=[2, 3]))
           { "x": [0, 4), [0, 5) }
         """
-        return _combine(self, other, hull_intervals, "hull")
+        return _combine(self, other, hull, "hull")
 
     def intersect(self, other: IndexDomain) -> IndexDomain:
         """Return the domain of the elements that are in this one and in ``other``.
@@ -267,7 +269,18 @@ class IndexDomain(_Fields):
           >>> a.intersect(ts.IndexDomain(shape=[2, 3]))
           { "x": [1, 2), [2, 3) }
         """
-        return _combine(self, other, intersect_intervals, "intersect")
+        return _combine(self, other, intersect, "intersect")
+
+    def to_json(self) -> Any:
+        """Return the JSON representation, which `IndexDomain` accepts as ``json=``.
+
+        Example:
+          >>> ts.IndexDomain(shape=[2, 3], labels=["x", ""]).to_json()
+          {'exclusive_max': [2, 3], 'inclusive_min': [0, 0], 'labels': ['x', '']}
+        """
+        from virtchunk._index.json_form import domain_to_json
+
+        return domain_to_json(self)
 
     def __len__(self) -> int:
         """Return the number of dimensions."""
@@ -382,161 +395,6 @@ def domain_from_dimensions(dimensions: Iterable[Dim]) -> IndexDomain:
         labels,
         tuple([dim.implicit_lower for dim in dims]),
         tuple([dim.implicit_upper for dim in dims]),
-    )
-
-
-def build_domain(
-    rank: Any,
-    inclusive_min: Any,
-    implicit_lower_bounds: Any,
-    exclusive_max: Any,
-    inclusive_max: Any,
-    shape: Any,
-    implicit_upper_bounds: Any,
-    labels: Any,
-    prefix: str = "",
-) -> IndexDomain:
-    """Return the domain described by component vectors, as the constructor of `IndexDomain` does.
-
-    Args:
-      rank: Number of dimensions, or ``None``; the others likewise.
-      inclusive_min: See `IndexDomain`.
-      implicit_lower_bounds: See `IndexDomain`.
-      exclusive_max: See `IndexDomain`.
-      inclusive_max: See `IndexDomain`.
-      shape: See `IndexDomain`.
-      implicit_upper_bounds: See `IndexDomain`.
-      labels: See `IndexDomain`.
-      prefix: ``"input_"`` for the arguments of `IndexTransform`; used in messages.
-
-    Raises:
-      TypeError: If an argument has the wrong type.
-      ValueError: As documented for `IndexDomain`.
-    """
-    vectors = _Vectors(rank, prefix)
-    lower = vectors.integers("inclusive_min", inclusive_min)
-    upper_name, upper = _one_upper_bound(vectors, exclusive_max, inclusive_max, shape)
-    lower_flags = vectors.flags("implicit_lower_bounds", implicit_lower_bounds)
-    upper_flags = vectors.flags("implicit_upper_bounds", implicit_upper_bounds)
-    names = vectors.labels(labels)
-    n = vectors.known_rank()
-    if lower is None:
-        lower = (0 if upper_name == "shape" else -INF,) * n
-        lower_flags = lower_flags or (upper_name != "shape",) * n
-    if upper is None:
-        upper = (INF_UPPER,) * n
-        upper_flags = upper_flags or (True,) * n
-    bounds = []
-    check = _BOUND_CHECKS[upper_name]
-    for i in range(n):
-        bounds.append(check(lower[i], upper[i], f" of dimension {i}"))
-    return IndexDomain._trusted(
-        tuple([low for low, _ in bounds]),
-        tuple([high for _, high in bounds]),
-        names or ("",) * n,
-        lower_flags or (False,) * n,
-        upper_flags or (False,) * n,
-    )
-
-
-_BOUND_CHECKS = {
-    "exclusive_max": check_half_open,
-    "inclusive_max": check_closed,
-    "shape": check_sized,
-}
-
-
-class _Vectors:
-    """Parses component vectors and holds them to one rank."""
-
-    def __init__(self, rank: Any, prefix: str) -> None:
-        self.prefix = prefix
-        self.rank = None if rank is None else check_rank(parse_int64(rank, f"`{prefix}rank`"))
-        self.source = f"{prefix}rank"
-
-    def known_rank(self) -> int:
-        if self.rank is None:
-            raise ValueError(
-                f"the number of dimensions is unknown: give `{self.prefix}rank`, or a vector such as"
-                f" `{self.prefix}shape`"
-            )
-        return self.rank
-
-    def integers(self, name: str, values: Any) -> tuple[int, ...] | None:
-        name = self.prefix + name
-        return self._vector(name, values, lambda value: parse_int64(value, f"`{name}`"))
-
-    def flags(self, name: str, values: Any) -> tuple[bool, ...] | None:
-        return self._vector(name, values, lambda value: parse_flag(value, f"`{name}`"))
-
-    def labels(self, values: Any) -> tuple[str, ...] | None:
-        name = self.prefix + "labels"
-        if isinstance(values, str | bytes):
-            raise TypeError(
-                f"`{name}` must be a sequence of strings, got {values!r}; for one dimension write"
-                f" [{values!r}]"
-            )
-        labels = self._vector(
-            name, values, lambda label: "" if label is None else parse_label(label, f"`{name}`")
-        )
-        if labels is not None:
-            check_labels_unique(labels)
-        return labels
-
-    def _vector(self, name: str, values: Any, parse: Callable[[Any], _T]) -> tuple[_T, ...] | None:
-        if values is None:
-            return None
-        if isinstance(values, Mapping) or not isinstance(values, Iterable):
-            raise TypeError(f"`{name}` must be a sequence, got {values!r}")
-        result = tuple(map(parse, values))
-        if self.rank is None:
-            self.rank = check_rank(len(result))
-            self.source = name
-        elif len(result) != self.rank:
-            raise ValueError(
-                f"`{name}` has {len(result)} entries but `{self.source}` says {self.rank} dimensions"
-            )
-        return result
-
-
-def _one_upper_bound(
-    vectors: _Vectors, exclusive_max: Any, inclusive_max: Any, shape: Any
-) -> tuple[str, tuple[int, ...] | None]:
-    given = {"exclusive_max": exclusive_max, "inclusive_max": inclusive_max, "shape": shape}
-    given = {name: value for name, value in given.items() if value is not None}
-    if len(given) > 1:
-        names = " and ".join(f"`{vectors.prefix}{name}`" for name in given)
-        raise ValueError(f"{names} say the same thing twice; give one of them")
-    for name, value in given.items():
-        return name, vectors.integers(name, value)
-    return "exclusive_max", None
-
-
-def check_rank(rank: int) -> int:
-    """Return ``rank`` if it is in ``[0, 32]``.
-
-    Raises:
-      ValueError: If it is not.
-    """
-    if not 0 <= rank <= MAX_RANK:
-        raise ValueError(f"the number of dimensions must be in [0, {MAX_RANK}], got {rank}")
-    return rank
-
-
-def check_labels_unique(labels: tuple[str, ...]) -> None:
-    """Check that no two dimensions have the same label.
-
-    Raises:
-      ValueError: If two do.
-    """
-    named = [label for label in labels if label]
-    if len(set(named)) == len(named):
-        return
-    repeated = next(label for label in named if named.count(label) > 1)
-    where = [i for i, label in enumerate(labels) if label == repeated]
-    raise ValueError(
-        f"label {quote_label(repeated)} stands for dimensions {' and '.join(map(str, where))};"
-        " labels must be different"
     )
 
 

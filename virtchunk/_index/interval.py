@@ -11,7 +11,7 @@ chunks, where an object per interval would cost more than the arithmetic.
 from __future__ import annotations
 
 from operator import index as _index
-from typing import Any
+from typing import Any, TypeAlias
 
 INF = 2**62 - 1
 """Magnitude of an infinite bound; ``virtchunk.inf``."""
@@ -40,9 +40,14 @@ def parse_int64(value: Any, what: str) -> int:
         result = _index(value)
     except TypeError:
         raise TypeError(f"{what} must be an integer, got {value!r}") from None
-    if not _INT64_MIN <= result <= _INT64_MAX:
+    if not is_int64(result):
         raise TypeError(f"{what} must fit in 64 bits, got {result}")
     return result
+
+
+def is_int64(value: int) -> bool:
+    """Tell whether ``value`` fits in 64 bits, as offsets and strides must."""
+    return _INT64_MIN <= value <= _INT64_MAX
 
 
 def is_valid_interval(lower: int, upper: int) -> bool:
@@ -165,3 +170,41 @@ def preimage(lower: int, upper: int, offset: int, stride: int, where: str = "") 
                 f"{where} leave the range of indices, [{MIN_INDEX}, {MAX_INDEX}]"
             )
     return -INF if low is None else low, INF_UPPER if high is None else high + 1
+
+
+Interval: TypeAlias = tuple[int, int, bool, bool]
+"""A half-open interval with the implicit flags of its bounds: lower, upper, and the flags of each."""
+
+
+def hull(a: Interval, b: Interval) -> Interval:
+    """Return the smallest interval that holds both.
+
+    An empty interval has no say, unless both are empty.  Flags go with the bound that was chosen; of
+    equal bounds, the result is implicit only if both are.
+    """
+    if a[0] != a[1] and b[0] == b[1]:
+        return a
+    if a[0] == a[1] and b[0] != b[1]:
+        return b
+    return _extreme(a, b, a[0] > b[0], a[1] < b[1])
+
+
+def intersect(a: Interval, b: Interval) -> Interval:
+    """Return the overlap of two intervals, with flags as in `hull`.
+
+    Without overlap the result is empty, at the larger lower bound.
+    """
+    lower, upper, implicit_lower, implicit_upper = _extreme(a, b, a[0] < b[0], a[1] > b[1])
+    return lower, max(lower, upper), implicit_lower, implicit_upper
+
+
+def _extreme(a: Interval, b: Interval, lower_of_b: bool, upper_of_b: bool) -> Interval:
+    implicit_lower = b[2] if lower_of_b else a[2]
+    implicit_upper = b[3] if upper_of_b else a[3]
+    if a[0] == b[0]:
+        implicit_lower = a[2] and b[2]
+    if a[1] == b[1]:
+        implicit_upper = a[3] and b[3]
+    lower = b[0] if lower_of_b else a[0]
+    upper = b[1] if upper_of_b else a[1]
+    return lower, upper, implicit_lower, implicit_upper

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import Enum
-from typing import Any, TypeAlias, final, overload
+from typing import Any, Final, TypeAlias, final, overload
 
 import attrs
 import numpy as np
@@ -153,7 +153,7 @@ class OutputIndexMap(_Fields):
         """Build an array map without checking; the array becomes read-only and is not copied."""
         if isinstance(index_range, Dim):
             index_range = (index_range.inclusive_min, index_range.exclusive_max)
-        index_array.flags.writeable = False
+        index_array.setflags(write=False)
         self: Any = _Fields()
         self.offset = offset
         self.stride = stride
@@ -247,10 +247,16 @@ def _make_array(
     )
 
 
+_PARAMETERS: Final[dict[Callable[..., OutputIndexMap], tuple[str, ...]]] = {
+    _make_constant: ("offset",),
+    _make_single: ("input_dimension", "offset", "stride"),
+    _make_array: ("index_array", "offset", "stride", "index_range"),
+}
+
+
 def _choose_form(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[..., OutputIndexMap]:
     form = _guess_form(args, kwargs)
-    code = form.__code__
-    names = code.co_varnames[: code.co_argcount]
+    names = _PARAMETERS[form]
     if len(args) > len(names) or not kwargs.keys() <= set(names[len(args) :]):
         given = [repr(arg) for arg in args] + [f"{key}={value!r}" for key, value in kwargs.items()]
         raise TypeError(
@@ -261,14 +267,15 @@ def _choose_form(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[...,
     return form
 
 
-def _guess_form(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def _guess_form(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[..., OutputIndexMap]:
     if "index_array" in kwargs or "index_range" in kwargs:
         return _make_array
     if "input_dimension" in kwargs:
         return _make_single
     if not args:
         return _make_constant
-    if not hasattr(args[0], "__index__") or (isinstance(args[0], np.ndarray) and args[0].ndim > 0):
+    first = args[0]
+    if not hasattr(first, "__index__") or (isinstance(first, np.ndarray) and first.ndim > 0):
         return _make_array
     return _make_constant if len(args) == 1 and not kwargs else _make_single
 
@@ -284,20 +291,24 @@ def parse_index_array(values: Any) -> IndexArray:
         array = np.asarray(values)
     except ValueError:
         raise TypeError(f"an index array must be rectangular, got {values!r}") from None
-    if isinstance(values, np.ndarray):
-        exact = np.can_cast(array.dtype, np.int64, "safe")
-    else:
-        exact = array.dtype.kind in "iub" or array.size == 0 or _is_integral(array)
-    if not exact:
+    if not _fits_int64(array, trust_dtype=isinstance(values, np.ndarray)):
         raise TypeError(
             f"an index array must hold 64-bit integers, got dtype {array.dtype}; convert it with"
             " .astype(np.int64) if its values fit"
         )
-    return np.array(array, dtype=np.int64)
+    # Axes along which nothing changes are kept that way: a transform drops them.
+    constant = [slice(0, 1 if step == 0 else None) for step in array.strides]
+    own = np.array(array[tuple(constant)], dtype=np.int64)
+    return own if own.shape == array.shape else np.broadcast_to(own, array.shape)
 
 
-def _is_integral(array: npt.NDArray[Any]) -> bool:
-    return array.dtype.kind == "f" and bool((array == np.floor(array)).all())
+def _fits_int64(array: npt.NDArray[Any], trust_dtype: bool) -> bool:
+    """Tell whether all values are 64-bit integers; of an array the caller made, only by its type."""
+    if np.can_cast(array.dtype, np.int64, "safe") or (array.size == 0 and not trust_dtype):
+        return True
+    if trust_dtype or array.dtype.kind not in "uf":
+        return False
+    return bool(((array == np.floor(array)) & (abs(array) < 2**63)).all())
 
 
 @final

@@ -13,23 +13,11 @@ from typing import Any, final, overload
 
 import attrs
 
+from virtchunk._index.components import parse_components
 from virtchunk._index.dim import Dim, quote_label
-from virtchunk._index.domain import IndexDomain, build_domain, domain_from_dimensions
-from virtchunk._index.interval import (
-    INF,
-    INF_UPPER,
-    MAX_INDEX,
-    MAX_RANK,
-    MIN_INDEX,
-    format_interval,
-    parse_int64,
-)
-from virtchunk._index.output_map import (
-    UNBOUNDED,
-    OutputIndexMap,
-    OutputIndexMaps,
-    format_array,
-)
+from virtchunk._index.domain import IndexDomain, domain_from_dimensions
+from virtchunk._index.interval import MAX_RANK, format_interval
+from virtchunk._index.output_map import UNBOUNDED, OutputIndexMap, OutputIndexMaps, format_array
 
 _ABSENT: Any = object()
 _IDENTITY = tuple(OutputIndexMap._single(i, 0, 1) for i in range(MAX_RANK))
@@ -88,6 +76,14 @@ class IndexTransform(_Fields):
     def __new__(
         cls,
         domain: IndexDomain | Sequence[Dim],
+        /,
+        output: Iterable[OutputIndexMap] | None = None,
+    ) -> IndexTransform: ...
+    @overload
+    def __new__(
+        cls,
+        *,
+        domain: IndexDomain | Sequence[Dim],
         output: Iterable[OutputIndexMap] | None = None,
     ) -> IndexTransform: ...
     @overload
@@ -139,7 +135,9 @@ class IndexTransform(_Fields):
         if domain is None and input_rank is not None and not hasattr(input_rank, "__index__"):
             input_rank, domain = None, input_rank
         if domain is None:
-            domain = build_domain(input_rank, *components, prefix="input_")
+            domain = IndexDomain._trusted(
+                *parse_components(input_rank, *components, prefix="input_")
+            )
         else:
             _refuse_mixture("domain", input_rank, *components)
             if not isinstance(domain, IndexDomain):
@@ -357,6 +355,7 @@ def _check_map(
 def _check_array_map(domain: IndexDomain, where: str, output: OutputIndexMap) -> OutputIndexMap:
     array = output.index_array
     assert array is not None and output.stride is not None
+    array = array[tuple([slice(0, 1 if step == 0 else None) for step in array.strides])]
     shape = domain.shape
     if array.ndim != len(shape):
         raise ValueError(
@@ -381,7 +380,7 @@ def _check_array_map(domain: IndexDomain, where: str, output: OutputIndexMap) ->
         return OutputIndexMap._constant(0)
     if output.stride == 0:
         return OutputIndexMap._constant(output.offset)
-    return output
+    return OutputIndexMap._array(array, output.offset, output.stride, output._bounds)
 
 
 def _refuse_mixture(name: str, *others: Any) -> None:
