@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from tests.index_programs import Observation, Program, run
 from tests.oracle.exclusions import excluded
-from tests.strategies import index_programs
+from tests.strategies_index_programs import index_programs
 
 RECORDED = Path(__file__).parents[1] / "index" / "recorded_programs.json"
 DRAWN = {"domain": 50, "transform": 110, "array": 30, "virtual": 20}

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.index_programs import Program, run
 from tests.oracle.exclusions import EXCLUSIONS, excluded
-from tests.strategies import index_programs
+from tests.strategies_index_programs import index_programs
 
 pytest.importorskip("tensorstore")
 
