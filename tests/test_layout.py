@@ -15,7 +15,17 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"_schema"}),
     frozenset({"_grid"}),
     frozenset(
-        {"_batch", "_callbacks", "_context", "_future", "_limits", "_loop", "_signal", "_threads"}
+        {
+            "_batch",
+            "_callbacks",
+            "_context",
+            "_future",
+            "_limits",
+            "_loop",
+            "_open_options",
+            "_signal",
+            "_threads",
+        }
     ),
     frozenset({"_cache"}),
     frozenset({"_engine"}),

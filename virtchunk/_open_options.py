@@ -1,0 +1,108 @@
+"""How a view is opened: `OpenMode`, and until when cached data is taken to be current."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any, Literal, TypeAlias, final
+
+import attrs
+
+__all__ = ("OpenMode", "RecheckCacheOption", "as_flag", "parse_recheck", "staleness_bound")
+
+RecheckCacheOption: TypeAlias = bool | Literal["open"] | float
+"""When cached data is revalidated before it is returned from a read.
+
+True: at each read. False: never. ``"open"``: when it is older than the opening of the view.
+A number: when it is older than this time, in seconds since the epoch.
+"""
+
+
+def parse_recheck(value: Any, name: str) -> RecheckCacheOption:
+    """Return the canonical form: infinities become the `bool` that they amount to.
+
+    Raises:
+        ValueError: It is neither a boolean, nor a number, nor ``"open"``.
+    """
+    if value is True or value is False or value == "open":
+        return value  # type: ignore[no-any-return]
+    if isinstance(value, str) or not hasattr(type(value), "__float__"):
+        raise ValueError(
+            f'{name} must be True (recheck at each read), False (never), "open" (what is older '
+            f"than the opening) or a time in seconds since the epoch, got {value!r}"
+        )
+    try:
+        seconds = float(value)
+    except OverflowError:
+        seconds = math.inf
+    if seconds == math.inf:
+        return True
+    return False if seconds == -math.inf or math.isnan(seconds) else seconds
+
+
+def staleness_bound(option: RecheckCacheOption, opened: float) -> float:
+    """Return the time, in seconds since the epoch, from which on cached data is current enough.
+
+    Args:
+        option: Canonical option.
+        opened: When the view was opened, in seconds since the epoch.
+    """
+    if option is True:
+        return time.time()
+    if option is False:
+        return -math.inf
+    return opened if option == "open" else option
+
+
+def as_flag(value: Any, name: str) -> bool:
+    """Return the truth of a flag; text and containers are refused, being most likely an error."""
+    if value is not None and not hasattr(type(value), "__bool__"):
+        raise TypeError(f"{name} must be True or False, got {value!r}")
+    return bool(value)
+
+
+def _mode_flag(value: Any) -> bool:
+    return as_flag(value, "each flag of an OpenMode")
+
+
+@final
+@attrs.define(kw_only=True, repr=False)
+class OpenMode:
+    """What opening may do: use what exists, create, delete.
+
+    Only stores with metadata of their own look at it; a virtual view and an array in memory are
+    simply there. Two modes with the same flags are equal. A mode can be changed and has no hash.
+
+    Args:
+        open: Allow opening what exists.
+        create: Allow creating what does not.
+        delete_existing: Delete what exists first; goes with ``create``.
+        assume_metadata: Neither read nor write stored metadata: it is what the spec says.
+        assume_cached_metadata: Do not read stored metadata while opening; perhaps later.
+
+    Raises:
+        TypeError: A flag is neither a boolean nor a number nor None.
+
+    Example:
+        >>> mode = ts.OpenMode(open=True, create=True)
+        >>> mode
+        OpenMode(open=True, create=True)
+        >>> mode.create = False
+        >>> mode == ts.OpenMode(open=True)
+        True
+    """
+
+    open: bool = attrs.field(default=False, converter=_mode_flag)
+    """Allow opening what exists."""
+    create: bool = attrs.field(default=False, converter=_mode_flag)
+    """Allow creating what does not exist."""
+    delete_existing: bool = attrs.field(default=False, converter=_mode_flag)
+    """Delete what exists before creating."""
+    assume_metadata: bool = attrs.field(default=False, converter=_mode_flag)
+    """Neither read nor write stored metadata."""
+    assume_cached_metadata: bool = attrs.field(default=False, converter=_mode_flag)
+    """Do not read stored metadata while opening."""
+
+    def __repr__(self) -> str:
+        flags = (field.name for field in attrs.fields(OpenMode) if getattr(self, field.name))
+        return f"OpenMode({', '.join(f'{name}=True' for name in flags)})"
