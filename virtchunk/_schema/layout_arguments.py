@@ -1,0 +1,107 @@
+"""Reading the keyword arguments of `ChunkLayout` and its grids into lists of plain numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, SupportsFloat, SupportsIndex, SupportsInt, TypeAlias
+
+__all__ = (
+    "Float",
+    "Int",
+    "check_keywords",
+    "parse_int",
+    "parse_optional_floats",
+    "parse_optional_ints",
+    "parse_ints",
+)
+
+Int: TypeAlias = SupportsInt | SupportsIndex
+Float: TypeAlias = SupportsFloat | SupportsIndex
+
+_INT64_MIN = -(2**63)
+_INT64_MAX = 2**63 - 1
+
+
+def check_keywords(function: str, given: Mapping[str, Any], known: Iterable[str]) -> None:
+    """Check the names of keyword arguments.
+
+    Raises:
+        TypeError: One of them is not known.
+    """
+    if unknown := set(given) - set(known):
+        raise TypeError(
+            f"{function}() got an unexpected keyword argument {min(unknown)!r}; "
+            f"it takes {', '.join(known)}"
+        )
+
+
+def parse_int(value: Any) -> int:
+    """Return a number as a Python integer of at most 64 bits.
+
+    Raises:
+        TypeError: It is not an integer, or too large.
+    """
+    result = _to_int(value)
+    if result is None:
+        raise TypeError(f"expected an integer, got {value!r}")
+    if not _INT64_MIN <= result <= _INT64_MAX:
+        raise TypeError(f"expected an integer of at most 64 bits, got {result}")
+    return result
+
+
+def _to_int(value: Any) -> int | None:
+    """Convert what counts as an integer: `float` never does, other numbers if their value is one."""
+    if isinstance(value, (float, str, bytes)):
+        return None
+    try:
+        if hasattr(type(value), "__index__"):
+            return int(value.__index__())
+        result = int(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return result if not hasattr(value, "is_integer") or result == value else None
+
+
+def parse_ints(values: Any) -> list[int]:
+    """Return integers as a list.
+
+    Raises:
+        TypeError: They are not iterable, or one is not an integer.
+    """
+    return [parse_int(value) for value in _iterate(values)]
+
+
+def parse_optional_ints(values: Any) -> list[int | None]:
+    """Return integers and Nones as a list.
+
+    Raises:
+        TypeError: They are not iterable, or one is neither an integer nor None.
+    """
+    return [None if value is None else parse_int(value) for value in _iterate(values)]
+
+
+def parse_optional_floats(values: Any) -> list[float | None]:
+    """Return numbers and Nones as a list.
+
+    Raises:
+        TypeError: They are not iterable, or one is neither a number nor None.
+    """
+    return [None if value is None else _parse_float(value) for value in _iterate(values)]
+
+
+def _parse_float(value: Any) -> float:
+    if not isinstance(value, (str, bytes)):
+        try:
+            return float(value)
+        except (TypeError, ValueError):
+            pass
+    raise TypeError(f"expected a number, got {value!r}")
+
+
+def _iterate(values: Any) -> Iterable[Any]:
+    if isinstance(values, (str, bytes, Mapping)):
+        raise TypeError(f"expected one value for each dimension, got {values!r}")
+    try:
+        return iter(values)
+    except TypeError:
+        raise TypeError(f"expected one value for each dimension, got {values!r}") from None
