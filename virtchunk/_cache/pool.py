@@ -1,0 +1,219 @@
+"""The pool of cached chunks behind the ``cache_pool`` context resource, and one view's share of it.
+
+A hit is one look into a plain dict and one touch of the order of use, without a lock. Everything
+that changes the accounts (a chunk put in, replaced, dropped, evicted) is done under the pool's
+lock, which is never held across anything that waits.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, TypeAlias, final
+
+import attrs
+import numpy as np
+
+from virtchunk._context.kinds import provide
+
+__all__ = ("CachePool", "CachePoolStatistics", "ChunkCache", "Entry")
+
+Array: TypeAlias = "np.ndarray[Any, Any]"
+Key: TypeAlias = tuple[int, ...]
+
+ENTRY_OVERHEAD = 512
+"""Bytes accounted for an entry beside its array: the array object, the entry, keys and links."""
+
+
+@final
+class Entry:
+    """The content of one chunk and what is known about its version. Never changed in place,
+    save for `time`, which revalidation moves forward."""
+
+    __slots__ = ("array", "generation", "key", "owner", "time")
+
+    def __init__(self, key: Key, array: Array, generation: bytes, time: float) -> None:
+        self.key = key
+        self.array = array
+        """The clipped chunk; read-only by agreement."""
+        self.generation = generation
+        """The version the callback named; empty if it named none."""
+        self.time = time
+        """When the content was known to be current: seconds since the epoch, ``inf`` for ever."""
+        self.owner: ChunkCache | None = None
+
+    @property
+    def nbytes(self) -> int:
+        return self.array.nbytes + ENTRY_OVERHEAD
+
+
+@final
+@attrs.frozen
+class CachePoolStatistics:
+    """A snapshot of a cache pool."""
+
+    total_bytes_limit: int
+    """What the pool may hold, in bytes."""
+    total_bytes: int
+    """What it holds: array bytes, and a fixed overhead of 512 bytes for each entry."""
+    entries: int
+    """How many chunks it holds."""
+    hits: int
+    """Chunks served from the pool without calling a callback."""
+    misses: int
+    """Chunks computed because the pool did not hold them."""
+    revalidations: int
+    """Chunks whose callback was asked whether they are still current."""
+    evictions: int
+    """Chunks dropped to make room."""
+    in_flight: int
+    """Chunks that are being computed now."""
+
+
+@final
+class CachePool:
+    """Least-recently-used chunks of all views of a context, up to a number of bytes.
+
+    Args:
+        total_bytes_limit: Bytes to keep. 0 keeps nothing; chunks in use are not counted.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_caches",
+        "_evictions",
+        "_hits",
+        "_lock",
+        "_misses",
+        "_order",
+        "_revalidations",
+        "_total",
+        "total_bytes_limit",
+    )
+
+    def __init__(self, total_bytes_limit: int = 0) -> None:
+        if total_bytes_limit < 0:
+            raise ValueError(f"total_bytes_limit must be >= 0, got {total_bytes_limit}")
+        self.total_bytes_limit = total_bytes_limit
+        self._lock = threading.Lock()
+        self._order: OrderedDict[Entry, None] = OrderedDict()
+        self._total = 0
+        self._hits = self._misses = self._revalidations = self._evictions = 0
+        self._caches: weakref.WeakSet[ChunkCache] = weakref.WeakSet()
+
+    def __repr__(self) -> str:
+        return f"CachePool(total_bytes_limit={self.total_bytes_limit})"
+
+    def statistics(self) -> CachePoolStatistics:
+        """Return a snapshot of what the pool holds and has done."""
+        with self._lock:
+            return CachePoolStatistics(
+                total_bytes_limit=self.total_bytes_limit,
+                total_bytes=self._total,
+                entries=len(self._order),
+                hits=self._hits,
+                misses=self._misses,
+                revalidations=self._revalidations,
+                evictions=self._evictions,
+                in_flight=sum(cache.in_flight() for cache in self._caches),
+            )
+
+    def record(self, *, hits: int = 0, misses: int = 0, revalidations: int = 0) -> None:
+        """Count what readers did since they last told."""
+        with self._lock:
+            self._hits += hits
+            self._misses += misses
+            self._revalidations += revalidations
+
+    def touch(self, entry: Entry) -> None:
+        """Mark an entry as the most recently used."""
+        try:
+            self._order.move_to_end(entry)
+        except KeyError:  # evicted in the same moment
+            pass
+
+    def _insert(self, entry: Entry) -> None:
+        """Add an entry and evict until the pool is within its limit. Under the lock."""
+        self._order[entry] = None
+        self._total += entry.nbytes
+        while self._total > self.total_bytes_limit and self._order:
+            oldest, _ = self._order.popitem(last=False)
+            self._total -= oldest.nbytes
+            self._evictions += 1
+            owner = oldest.owner
+            if owner is not None and owner.entries.get(oldest.key) is oldest:
+                del owner.entries[oldest.key]
+
+    def _remove(self, entry: Entry) -> None:
+        """Forget an entry. Under the lock."""
+        if entry in self._order:
+            del self._order[entry]
+            self._total -= entry.nbytes
+
+
+@final
+class ChunkCache:
+    """One view's chunks in a pool.
+
+    ``in_flight`` counts the view's chunks that are being computed, for the statistics.
+
+    Also keeps out content that a write has overtaken: `overtake` is called by a writer, under
+    the same lock as `put`, for a chunk that somebody is reading meanwhile.
+    """
+
+    __slots__ = ("__weakref__", "entries", "in_flight", "pool")
+
+    def __init__(self, pool: CachePool, in_flight: Callable[[], int] = int) -> None:
+        self.pool = pool
+        self.entries: dict[Key, Entry] = {}
+        self.in_flight = in_flight
+        pool._caches.add(self)
+        weakref.finalize(self, _drop_all, pool, self.entries)
+
+    def put(self, entry: Entry, overtaken: set[Key] | None = None) -> None:
+        """Keep an entry, in place of any other for its chunk.
+
+        Args:
+            entry: What was read or written.
+            overtaken: Chunks written since their reading began; an entry for one is not kept.
+        """
+        pool = self.pool
+        with pool._lock:
+            if overtaken is not None and entry.key in overtaken:
+                return
+            self._replace(entry)
+
+    def overtake(self, entry: Entry, overtaken: set[Key], reading: bool) -> None:
+        """Keep what was written, and declare what is being read of the chunk outdated."""
+        with self.pool._lock:
+            if reading:
+                overtaken.add(entry.key)
+            self._replace(entry)
+
+    def drop(self, key: Key) -> None:
+        """Forget a chunk."""
+        with self.pool._lock:
+            entry = self.entries.pop(key, None)
+            if entry is not None:
+                self.pool._remove(entry)
+
+    def _replace(self, entry: Entry) -> None:
+        before = self.entries.get(entry.key)
+        if before is not None:
+            self.pool._remove(before)
+        entry.owner = self
+        self.entries[entry.key] = entry
+        self.pool._insert(entry)
+
+
+def _drop_all(pool: CachePool, entries: dict[Key, Entry]) -> None:
+    """Return the bytes of a view that is gone."""
+    with pool._lock:
+        for entry in entries.values():
+            pool._remove(entry)
+        entries.clear()
+
+
+provide("cache_pool", lambda members: CachePool(members["total_bytes_limit"]))

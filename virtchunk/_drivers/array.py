@@ -1,0 +1,166 @@
+"""The ``array`` driver: elements of a NumPy array in memory."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias, final
+
+import anyio.lowlevel
+import numpy as np
+
+from virtchunk._context.context import Context
+from virtchunk._control import Control
+from virtchunk._drivers.driver import Options
+from virtchunk._grid.partition import Partition, partition
+from virtchunk._grid.regular import RegularDimension
+from virtchunk._index.domain import IndexDomain
+from virtchunk._index.transform import IndexTransform
+from virtchunk._schema.dtype import dtype
+from virtchunk._schema.layout import ChunkLayout
+from virtchunk._schema.unit import Unit
+
+__all__ = ("ArrayDriver",)
+
+Array: TypeAlias = "np.ndarray[Any, Any]"
+
+
+@final
+class ArrayDriver:
+    """An array in memory, as one chunk.
+
+    Args:
+        array: Element storage; shared, not copied.
+        domain: Where the array lies; its shape is the array's.
+        data_type: What the elements are.
+        context: Kept for the spec.
+        dimension_units: Unit of each dimension.
+        writable: Whether views may be written.
+    """
+
+    name = "array"
+
+    def __init__(
+        self,
+        array: Array,
+        domain: IndexDomain,
+        data_type: dtype,
+        context: Context,
+        dimension_units: tuple[Unit | None, ...],
+        writable: bool,
+    ) -> None:
+        self.array = array
+        self.domain = domain
+        self.dtype = data_type
+        self.context = context
+        self.dimension_units = dimension_units
+        self.mode = "rw" if writable else "r"
+        self.grid = tuple(
+            RegularDimension(low, max(high - low, 1), low, high)
+            for low, high in zip(domain.inclusive_min, domain.exclusive_max, strict=True)
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ArrayDriver, (
+            self.array,
+            self.domain,
+            self.dtype,
+            self.context,
+            self.dimension_units,
+            self.mode == "rw",
+        )
+
+    @property
+    def layout(self) -> ChunkLayout:
+        """The memory layout, as the one chunk that the array is."""
+        order = sorted(range(self.array.ndim), key=lambda i: -abs(self.array.strides[i]))
+        return ChunkLayout(
+            inner_order=order,
+            grid_origin=self.domain.inclusive_min,
+            chunk_shape=[max(size, 1) for size in self.array.shape],
+        )
+
+    def describe(self) -> str:
+        return "array"
+
+    def read(self, transform: IndexTransform, order: str, options: Options) -> _Read:
+        return _Read(self, transform, order, options)
+
+    def write(
+        self, transform: IndexTransform, source: Array, owned: bool, options: Options
+    ) -> _Write:
+        return _Write(self, transform, source, options)
+
+    def pieces(self, transform: IndexTransform) -> Partition:
+        """Cut a request along the only chunk."""
+        return partition(transform, self.grid)
+
+
+class _Operation:
+    """Something done at once: awaiting it is one checkpoint."""
+
+    def __init__(self, driver: ArrayDriver, transform: IndexTransform, options: Options) -> None:
+        self.driver = driver
+        self.transform = transform
+        self.options = options
+
+    def finished(self, done: int, total: int, nbytes: int) -> None:
+        if self.options.progress is not None:
+            self.options.progress(done, total, nbytes)
+
+
+@final
+class _Read(_Operation):
+    def __init__(
+        self, driver: ArrayDriver, transform: IndexTransform, order: str, options: Options
+    ) -> None:
+        super().__init__(driver, transform, options)
+        self.order = order
+
+    def describe(self) -> str:
+        return f"read of {self.transform.domain} of an array"
+
+    def run_blocking(self, control: Control) -> Array:
+        driver, cut = self.driver, self.driver.pieces(self.transform)
+        result: Array = np.empty(
+            self.transform.domain.shape,
+            driver.array.dtype,
+            order=self.order,  # type: ignore[call-overload]
+        )
+        view = cut.request_view(result)
+        for _, _, _, out, part, _ in cut.pieces():
+            view[out] = driver.array[part]
+            self.finished(1, 1, result.nbytes)
+        cut.spread(result)
+        return result
+
+    async def run(self) -> Array:
+        await anyio.lowlevel.checkpoint()
+        return self.run_blocking(Control())
+
+
+@final
+class _Write(_Operation):
+    def __init__(
+        self, driver: ArrayDriver, transform: IndexTransform, source: Array, options: Options
+    ) -> None:
+        super().__init__(driver, transform, options)
+        self.source = source
+
+    def describe(self) -> str:
+        return f"write to {self.transform.domain} of an array"
+
+    def stage(self) -> None:
+        self.source = self.source.copy()
+
+    def run_blocking(self, control: Control) -> None:
+        driver, cut = self.driver, self.driver.pieces(self.transform)
+        source = self.source
+        if np.may_share_memory(source, driver.array):
+            source = source.copy()
+        view = cut.request_view(source)
+        for _, _, _, out, part, _ in cut.pieces():
+            driver.array[part] = view[out]
+            self.finished(1, 1, source.nbytes)
+
+    async def run(self) -> None:
+        await anyio.lowlevel.checkpoint()
+        self.run_blocking(Control())

@@ -1,0 +1,82 @@
+"""What a view asks of the driver below it."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, TypeAlias, final
+
+import attrs
+import numpy as np
+
+from virtchunk._context.context import Context
+from virtchunk._engine.job import Progress
+from virtchunk._future import Operation
+from virtchunk._index.domain import IndexDomain
+from virtchunk._index.transform import IndexTransform
+from virtchunk._schema.dtype import dtype
+from virtchunk._schema.layout import ChunkLayout
+from virtchunk._schema.unit import Unit
+
+__all__ = ("Driver", "Options", "WriteOperation")
+
+Array: TypeAlias = "np.ndarray[Any, Any]"
+
+
+@final
+@attrs.frozen
+class Options:
+    """What a caller may say about one read or write, beside what and where."""
+
+    batch: Any = None
+    """The batch it belongs to."""
+    transaction: Any = None
+    """The transaction it belongs to."""
+    progress: Progress | None = None
+    """Called for each finished chunk."""
+
+
+class WriteOperation(Operation[None], Protocol):
+    """A write, which can let go of its source before it runs."""
+
+    def stage(self) -> None:
+        """Copy the source, so that the caller may change it."""
+
+
+class Driver(Protocol):
+    """Elements over a base domain, to be read and written through index transforms."""
+
+    name: str
+    """The name of the driver in a JSON spec."""
+    dtype: dtype
+    domain: IndexDomain
+    """The base domain, with explicit bounds."""
+    mode: str
+    """What can be done: ``"r"``, ``"w"`` or ``"rw"``."""
+    layout: ChunkLayout
+    """How the base domain is cut into chunks."""
+    dimension_units: tuple[Unit | None, ...]
+    """The unit of one step along each dimension of the base domain."""
+    context: Context
+
+    def read(self, transform: IndexTransform, order: str, options: Options) -> Operation[Array]:
+        """Prepare to read.
+
+        Args:
+            transform: From the domain to read to the base domain.
+            order: Memory order of the result, ``"C"`` or ``"F"``.
+            options: See `Options`.
+        """
+
+    def write(
+        self, transform: IndexTransform, source: Array, owned: bool, options: Options
+    ) -> WriteOperation:
+        """Prepare to write.
+
+        Args:
+            transform: From the domain to write to the base domain.
+            source: The elements, of the driver's data type and the shape of the domain.
+            owned: Whether nobody else can change ``source``.
+            options: See `Options`.
+        """
+
+    def describe(self) -> str:
+        """Name where the elements come from, in a few words, for ``repr``."""

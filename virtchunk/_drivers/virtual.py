@@ -1,0 +1,248 @@
+"""The ``virtual_chunked`` driver: elements computed and stored, chunk by chunk, by callbacks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from math import inf
+from typing import Any, TypeAlias, final
+
+import numpy as np
+from anyio.lowlevel import EventLoopToken
+
+from virtchunk._cache.pool import CachePool
+from virtchunk._context.context import Context, live
+from virtchunk._control import Control
+from virtchunk._drivers.driver import Options
+from virtchunk._engine.fanout import run, run_blocking
+from virtchunk._engine.job import Job, ReadJob, WriteJob
+from virtchunk._engine.source import ChunkSource, name_of
+from virtchunk._grid.partition import Partition, partition
+from virtchunk._grid.regular import DimensionGrid
+from virtchunk._index.domain import IndexDomain
+from virtchunk._index.interval import INF
+from virtchunk._index.transform import IndexTransform
+from virtchunk._schema.dtype import dtype
+from virtchunk._schema.layout import ChunkLayout
+from virtchunk._schema.unit import Unit
+
+__all__ = ("VirtualDriver",)
+
+Array: TypeAlias = "np.ndarray[Any, Any]"
+
+_STAGE_WHOLE = 1 << 24
+"""Bytes of a source up to which it is copied as a whole, rather than chunk by chunk."""
+
+
+@final
+class VirtualDriver:
+    """Callbacks over a chunk grid.
+
+    Args:
+        read_function: Computes chunks, or None.
+        write_function: Stores chunks, or None.
+        domain: Base domain, with explicit bounds.
+        data_type: Element type.
+        layout: Complete chunk layout of the base domain.
+        grid: The same as dimensions for the planner.
+        dimension_units: Unit of each dimension.
+        context: Resources: limits, and the cache pool.
+        recheck: When cached chunks are asked for anew: ``True`` (at each read), ``False`` (never),
+            ``"open"``, or seconds since the epoch.
+        loop: Where async callbacks run, if the user said so.
+        time_opened: When the view was opened, seconds since the epoch; default: now.
+    """
+
+    name = "virtual_chunked"
+
+    def __init__(
+        self,
+        read_function: Callable[..., Any] | None,
+        write_function: Callable[..., Any] | None,
+        *,
+        domain: IndexDomain,
+        data_type: dtype,
+        layout: ChunkLayout,
+        grid: Sequence[DimensionGrid],
+        dimension_units: tuple[Unit | None, ...],
+        context: Context,
+        recheck: bool | str | float = True,
+        loop: EventLoopToken | None = None,
+    ) -> None:
+        self.domain = domain
+        self.dtype = data_type
+        self.layout = layout
+        self.grid = tuple(grid)
+        self.dimension_units = dimension_units
+        self.context = context
+        self.recheck = recheck
+        self.time_opened = time.time()
+        self.mode = ("" if read_function is None else "r") + ("" if write_function is None else "w")
+        pool: CachePool = live(context, "cache_pool")
+        self.source = ChunkSource(
+            read_function,
+            write_function,
+            domain=domain,
+            dtype=data_type.numpy_dtype,
+            inner_order=layout.inner_order,
+            pool=pool if pool.total_bytes_limit > 0 else None,
+            data_copy=live(context, "data_copy_concurrency"),
+            callbacks=live(context, "callback_concurrency"),
+            loop=loop,
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The loop is a matter of the thread that unpickles: not carried.
+        return _rebuild, (
+            self.source.read_function,
+            self.source.write_function,
+            {
+                "domain": self.domain,
+                "data_type": self.dtype,
+                "layout": self.layout,
+                "grid": self.grid,
+                "dimension_units": self.dimension_units,
+                "context": self.context,
+                "recheck": self.recheck,
+            },
+        )
+
+    def staleness_bound(self) -> float:
+        """Return how old cached content may be for a read that is requested now."""
+        if self.recheck is True:
+            return time.time()
+        if self.recheck is False:
+            return -inf
+        return self.time_opened if isinstance(self.recheck, str) else self.recheck
+
+    def describe(self) -> str:
+        source = self.source
+        functions = [
+            name_of(function)
+            for function in (source.read_function, source.write_function)
+            if function is not None
+        ]
+        return ", ".join(functions)
+
+    def read(self, transform: IndexTransform, order: str, options: Options) -> _Read:
+        return _Read(self, transform, order, options)
+
+    def write(
+        self, transform: IndexTransform, source: Array, owned: bool, options: Options
+    ) -> _Write:
+        return _Write(self, transform, source, owned, options)
+
+    def cut(self, transform: IndexTransform) -> Partition:
+        """Cut a request along chunk borders.
+
+        Raises:
+            ValueError: If the request is not finite.
+        """
+        domain = transform.domain
+        if -INF in domain.inclusive_min or INF + 1 in domain.exclusive_max:
+            raise ValueError(
+                f"cannot read or write the unbounded domain {domain}; select a finite part of it "
+                "first, as in t[0:100]"
+            )
+        return partition(transform, self.grid)
+
+
+def _rebuild(read_function: Any, write_function: Any, options: dict[str, Any]) -> VirtualDriver:
+    return VirtualDriver(read_function, write_function, **options)
+
+
+@final
+class _Read:
+    """One read of a virtual view."""
+
+    def __init__(
+        self, driver: VirtualDriver, transform: IndexTransform, order: str, options: Options
+    ) -> None:
+        self.driver = driver
+        self.transform = transform
+        self.order = order
+        self.options = options
+
+    def describe(self) -> str:
+        return f"read of {self.transform.domain} from {self.driver.describe()}"
+
+    def _prepare(self) -> tuple[Array, Partition, Job]:
+        driver, options = self.driver, self.options
+        cut = driver.cut(self.transform)
+        result: Array = np.empty(
+            self.transform.domain.shape,
+            driver.source.dtype,
+            order=self.order,  # type: ignore[call-overload]
+        )
+        bound = driver.staleness_bound()
+        job = ReadJob(driver.source, cut, result, options.batch, options.progress, bound)
+        return result, cut, job
+
+    def run_blocking(self, control: Control) -> Array:
+        result, cut, job = self._prepare()
+        run_blocking(job, control)
+        cut.spread(result)
+        return result
+
+    async def run(self) -> Array:
+        result, cut, job = self._prepare()
+        await run(job)
+        cut.spread(result)
+        return result
+
+
+@final
+class _Write:
+    """One write to a virtual view."""
+
+    def __init__(
+        self,
+        driver: VirtualDriver,
+        transform: IndexTransform,
+        source: Array,
+        owned: bool,
+        options: Options,
+    ) -> None:
+        self.driver = driver
+        self.transform = transform
+        self.source = source
+        self.owned = owned
+        self.options = options
+
+    def describe(self) -> str:
+        return f"write to {self.transform.domain} of {self.driver.describe()}"
+
+    def stage(self) -> None:
+        if not self.owned:
+            self.source = self.source.copy()
+            self.owned = True
+
+    def _prepare(self) -> Job:
+        driver, options = self.driver, self.options
+        cut = driver.cut(self.transform)
+        if driver.source.read_function is None:
+            _check_aligned(driver, cut)
+        if not self.owned and self.source.nbytes <= _STAGE_WHOLE:
+            self.stage()
+        if self.owned:
+            self.source.flags.writeable = False
+        return WriteJob(
+            driver.source, cut, self.source, options.batch, options.progress, self.owned
+        )
+
+    def run_blocking(self, control: Control) -> None:
+        run_blocking(self._prepare(), control)
+
+    async def run(self) -> None:
+        await run(self._prepare())
+
+
+def _check_aligned(driver: VirtualDriver, cut: Partition) -> None:
+    """Refuse a write that would need a read, before any callback is called."""
+    for piece in cut.pieces():
+        if not piece[5]:
+            chunk = driver.source.chunk_name(piece[0], piece[1])
+            raise ValueError(
+                f"write-only virtual chunked views require chunk-aligned writes: chunk {chunk} is "
+                "only partly covered, and there is no read_function to give the rest of it"
+            )

@@ -1,0 +1,11 @@
+"""The chunk engine: it fans the pieces of a request out to callbacks, in tasks and threads.
+
+Read it in this order:
+
+- `worker`: who computes a chunk: a token of a limit, and a place in the tree of nested operations;
+- `claims`: one worker at a time for each chunk, and how others wait for it;
+- `steps`: what one chunk needs, as generators that never await (the protocol);
+- `perform`: the two ways to carry out a step, blocking and awaiting;
+- `job`: one operation's pieces, and the loop over them that all workers share;
+- `fanout`: how many workers, where, and what happens when one fails or all are cancelled.
+"""

@@ -1,0 +1,498 @@
+"""Futures: operations that run where they are awaited, and promises that are kept elsewhere.
+
+A `Future` made by `TensorStore.read` holds an *operation*: it starts when
+somebody awaits it or calls `Future.result`, runs inside that very task or thread, and
+ends there. A `Future` made by `Promise.new` holds nothing and waits for its promise.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+import traceback
+import warnings
+from collections.abc import Awaitable, Callable, Generator
+from inspect import isawaitable
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar, cast, final
+
+import anyio
+import anyio.lowlevel
+from anyio.lowlevel import EventLoopToken
+
+from virtchunk._bridge import run_in_loop
+from virtchunk._control import Control
+from virtchunk._loop import as_loop, call_soon, cancelled_error, is_running, running_loop
+from virtchunk._signal import Signal
+
+__all__ = ("Future", "FutureLike", "Operation", "Promise", "WriteFutures")
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+T_contra = TypeVar("T_contra", contravariant=True)
+
+_PENDING, _RUNNING, _DONE = range(3)
+
+# Guards the few instructions of each change of state, of all futures; nothing waits under it.
+_transition = threading.Lock()
+
+
+class Operation(Protocol[T_co]):
+    """Work that a `Future` runs, in a task or in a thread, at most one run at a time.
+
+    A run that was cancelled may be started again from the beginning.
+    """
+
+    def run_blocking(self, control: Control) -> T_co:
+        """Run in this thread; call ``control.check()`` between pieces of work."""
+
+    async def run(self) -> T_co:
+        """Run in this task. Always checkpoints."""
+
+    def describe(self) -> str:
+        """Name the operation and its view, for warnings."""
+
+
+@final
+class Future(Generic[T]):
+    """The result of an operation, to be awaited or waited for.
+
+    Awaitable under asyncio and trio alike. A future of an operation is lazy: it runs inside the
+    task that awaits it (or inside the call of `result`), so that cancelling that task
+    cancels the work, and it ends there. Awaiting it again gives the same result; awaiting it from
+    several tasks at once runs it once, and if the running task is cancelled, another one takes over.
+
+    Constructing a future directly converts a value or an awaitable; a future is returned as it is.
+
+    Args:
+        future: A `Future`, an awaitable (which runs when this future is awaited), or an
+            immediate result.
+        loop: Where to run an awaitable when somebody *blocks* for it, in another thread.
+            Default: the running loop, if any.
+
+    Raises:
+        ValueError: If ``future`` is a coroutine, no loop is running and none is given.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_callbacks",
+        "_cancel_run",
+        "_error",
+        "_operation",
+        "_signal",
+        "_state",
+        "_value",
+    )
+
+    _callbacks: list[Callable[[Future[T]], object]] | None
+    _cancel_run: Callable[[], object] | None
+    _error: BaseException | None
+    _operation: Operation[T] | None
+    _signal: Signal | None
+    _state: int
+    _value: T
+
+    def __new__(cls, future: FutureLike[T], *, loop: object | None = None) -> Future[T]:
+        if isinstance(future, Future):
+            return future
+        if isawaitable(future):
+            home = running_loop() if loop is None else as_loop(loop)
+            if home is None and hasattr(future, "close"):
+                future.close()
+                raise ValueError(
+                    "no event loop specified and thread does not have a running event loop: "
+                    "await the coroutine, or pass loop="
+                )
+            return cls._of(_Awaiting(future, home))
+        return cls._resolved(cast("T", future))
+
+    @classmethod
+    def _of(cls, operation: Operation[T] | None) -> Future[T]:
+        self = object.__new__(cls)
+        self._operation = operation
+        self._state = _PENDING
+        self._error = self._signal = self._callbacks = self._cancel_run = None
+        return self
+
+    @classmethod
+    def _resolved(cls, value: T) -> Future[T]:
+        self = cls._of(None)
+        self._value = value
+        self._state = _DONE
+        return self
+
+    def __init__(self, future: FutureLike[T], *, loop: object | None = None) -> None:
+        """Do nothing: everything is done in ``__new__``, which may return an existing future."""
+
+    def __reduce__(self) -> str:
+        raise TypeError("a Future cannot be pickled; pickle its result")
+
+    def __repr__(self) -> str:
+        if self._state is _DONE:
+            state = "done" if self._error is None else f"failed: {self._error!r}"
+        else:
+            state = "running" if self._state is _RUNNING else "pending"
+        what = "" if self._operation is None else f" {self._operation.describe()}"
+        return f"<virtchunk.Future{what}: {state}>"
+
+    def __del__(self) -> None:
+        operation = self._operation
+        if operation is not None and self._state is _PENDING and self._cancel_run is None:
+            warnings.warn(
+                f"{operation.describe()} was never awaited: it did not run",
+                RuntimeWarning,
+                stacklevel=2,
+                source=self,
+            )
+
+    # -- waiting -----------------------------------------------------------------------------
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        """Run the operation in this task (or wait for whoever runs it), and return its result.
+
+        Always checkpoints. Cancelling the awaiting task cancels the operation before it returns.
+        """
+        return self._wait().__await__()
+
+    async def _wait(self) -> T:
+        while True:
+            if self._state is _DONE:
+                await anyio.lowlevel.checkpoint()
+                return self._outcome()
+            if self._claim():
+                return await self._run_here()
+            await self._changed().wait()
+
+    def result(self, timeout: float | None = None, deadline: float | None = None) -> T:
+        """Block until the operation is complete, and return its result.
+
+        The operation runs in this thread. Synchronous callbacks cannot be interrupted: a timeout
+        takes effect as soon as the ones that run have returned, and nothing runs on afterwards.
+
+        Args:
+            timeout: Maximum number of seconds to block.
+            deadline: Latest time to wait for, in seconds since the Unix epoch.
+
+        Raises:
+            TimeoutError: If the result was not ready in time.
+            asyncio.CancelledError: If the future was cancelled.
+            KeyboardInterrupt: On Ctrl-C, after the operation has been stopped.
+            RuntimeError: In an event loop's own thread, if the callbacks are async: use ``await``.
+        """
+        self._finish(_monotonic(timeout, deadline))
+        return self._outcome()
+
+    def exception(
+        self, timeout: float | None = None, deadline: float | None = None
+    ) -> BaseException | None:
+        """Block until the operation is complete, and return its error, or None.
+
+        Args and errors are those of `result`, save that the operation's error is returned.
+        """
+        self._finish(_monotonic(timeout, deadline))
+        if self._error is not None and self.cancelled():
+            raise self._error
+        return self._error
+
+    def _finish(self, deadline: float | None) -> None:
+        while self._state is not _DONE:
+            if self._claim():
+                self._run_blocking(deadline)
+                return
+            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            if not self._changed().wait_blocking(left):
+                raise TimeoutError("the result was not ready within the timeout")
+
+    def force(self) -> None:
+        """Make the operation happen without waiting for its result.
+
+        Operations have no life of their own, so this runs the operation to its end, here and now,
+        as `result` does; an error is kept for `result`. Futures of a promise are forced
+        already.
+
+        Raises:
+            RuntimeError: In an event loop's own thread, if the callbacks are async.
+        """
+        if self._operation is not None:
+            self._finish(None)
+
+    # -- state -------------------------------------------------------------------------------
+
+    def done(self) -> bool:
+        """Say whether the operation has completed, failed or been cancelled."""
+        return self._state is _DONE
+
+    def cancelled(self) -> bool:
+        """Say whether the operation was cancelled."""
+        return self._state is _DONE and isinstance(self._error, type(cancelled_error()))
+
+    def cancel(self) -> bool:
+        """Cancel the operation: running callbacks are cancelled, and the future fails.
+
+        Returns:
+            False if the operation had completed already.
+        """
+        with _transition:
+            if self._state is _DONE:
+                return False
+            stop = self._cancel_run
+            running = self._state is _RUNNING
+        if running and stop is not None:
+            stop()
+            return True
+        return self._settle(error=cancelled_error())
+
+    def add_done_callback(self, callback: Callable[[Future[T]], object]) -> None:
+        """Have ``callback(self)`` called on completion, at once if it is complete already.
+
+        Callbacks are called in the order in which they were added, in the thread that completes
+        the future.
+        """
+        with _transition:
+            if self._state is not _DONE:
+                if self._callbacks is None:
+                    self._callbacks = []
+                self._callbacks.append(callback)
+                return
+        self._call(callback)
+
+    def remove_done_callback(self, callback: Callable[[Future[T]], object]) -> int:
+        """Forget ``callback``; return how many times it had been added."""
+        with _transition:
+            before = self._callbacks or []
+            self._callbacks = [known for known in before if known != callback]
+            return len(before) - len(self._callbacks)
+
+    # -- one run -----------------------------------------------------------------------------
+
+    def _claim(self) -> bool:
+        """Become the one who runs the operation, if it is there to be run."""
+        with _transition:
+            if self._operation is None or self._state is not _PENDING:
+                return False
+            self._state = _RUNNING
+            return True
+
+    async def _run_here(self) -> T:
+        operation = self._operation
+        assert operation is not None
+        loop = running_loop()
+        assert loop is not None
+        scope = anyio.CancelScope()
+        self._cancel_run = lambda: call_soon(loop, scope.cancel)
+        try:
+            with scope:
+                value = await operation.run()
+        except anyio.get_cancelled_exc_class():
+            self._abandon()
+            raise
+        except GeneratorExit:
+            self._abandon()
+            raise
+        except BaseException as error:
+            self._settle(error=error)
+            raise
+        if scope.cancelled_caught:
+            self._settle(error=cancelled_error())
+            return self._outcome()
+        self._settle(value)
+        return value
+
+    def _run_blocking(self, deadline: float | None) -> None:
+        operation = self._operation
+        assert operation is not None
+        control = Control(deadline)
+        self._cancel_run = control.cancel
+        try:
+            value = operation.run_blocking(control)
+        except (TimeoutError, KeyboardInterrupt) as error:
+            if isinstance(error, TimeoutError) and not control.late():
+                self._settle(error=error)
+                return
+            self._abandon()
+            raise
+        except BaseException as error:
+            self._settle(error=error)
+        else:
+            self._settle(value)
+
+    def _abandon(self) -> None:
+        """Step back from a cancelled run: whoever waits besides us starts it anew."""
+        with _transition:
+            self._state = _PENDING
+            signal, self._signal = self._signal, None
+        if signal is not None:
+            signal.set()
+
+    def _settle(self, value: Any = None, error: BaseException | None = None) -> bool:
+        with _transition:
+            if self._state is _DONE:
+                return False
+            self._value, self._error = value, error
+            self._state = _DONE
+            self._operation = self._cancel_run = None
+            signal, self._signal = self._signal, None
+            callbacks, self._callbacks = self._callbacks, None
+        if signal is not None:
+            signal.set()
+        if callbacks is not None:
+            for callback in callbacks:
+                self._call(callback)
+        return True
+
+    def _call(self, callback: Callable[[Future[T]], object]) -> None:
+        try:
+            callback(self)
+        except Exception:  # noqa: BLE001 - nobody waits for a callback; the original prints as well
+            traceback.print_exc()
+
+    def _changed(self) -> Signal:
+        """Return the signal of the next change of state, set already if there is nothing to wait for."""
+        with _transition:
+            if self._state is _DONE or (self._operation is not None and self._state is _PENDING):
+                signal = Signal()
+                signal.set()
+                return signal
+            if self._signal is None:
+                self._signal = Signal()
+            return self._signal
+
+    def _outcome(self) -> T:
+        if self._error is not None:
+            raise self._error
+        return self._value
+
+
+FutureLike: TypeAlias = Future[T] | Awaitable[T] | T
+"""What callbacks may return, and what `Future` converts: a future, an awaitable, or a value."""
+
+
+def _monotonic(timeout: float | None, deadline: float | None) -> float | None:
+    """Merge a timeout and a deadline on the Unix clock into one on the monotonic clock."""
+    limits = []
+    if timeout is not None:
+        limits.append(timeout)
+    if deadline is not None:
+        limits.append(deadline - time.time())
+    return time.monotonic() + min(limits) if limits else None
+
+
+class _Awaiting(Generic[T]):
+    """The operation behind ``Future(awaitable)``."""
+
+    def __init__(self, awaitable: Awaitable[T], home: EventLoopToken | None) -> None:
+        self._awaitable = awaitable
+        self._home = home
+
+    def describe(self) -> str:
+        return f"Future of {self._awaitable!r}"
+
+    async def run(self) -> T:
+        return await self._awaitable
+
+    def run_blocking(self, control: Control) -> T:
+        control.check()
+        if self._home is None or not is_running(self._home):
+            raise ValueError("blocking for an awaitable needs an event loop that is running")
+        return run_in_loop(self._home, self.run, control)
+
+
+@final
+class Promise(Generic[T_contra]):
+    """The producing side of a `Future`.
+
+    A promise that is dropped unkept fails its future, so that nobody waits for ever.
+    """
+
+    __slots__ = ("_future",)
+
+    _future: Future[Any]
+
+    def __init__(self) -> None:
+        raise TypeError("use Promise.new(), which gives the promise and its future")
+
+    @staticmethod
+    def new() -> tuple[Promise[T_contra], Future[T_contra]]:
+        """Make a linked pair of a promise and its future."""
+        promise: Promise[T_contra] = object.__new__(Promise)
+        promise._future = Future._of(None)
+        return promise, promise._future
+
+    def set_result(self, result: T_contra) -> None:
+        """Complete the future with a value; does nothing if it was cancelled or is complete."""
+        self._future._settle(result)
+
+    def set_exception(self, exception: BaseException) -> None:
+        """Complete the future with an error; does nothing if it was cancelled or is complete."""
+        self._future._settle(error=exception)
+
+    def __del__(self) -> None:
+        with contextlib.suppress(AttributeError):
+            self._future._settle(error=ValueError("the promise was dropped without a result"))
+
+
+@final
+class WriteFutures:
+    """The two steps of a write: the source has been copied, and the data is stored.
+
+    Awaiting it, and everything else that it has in common with `Future`, refers to
+    `commit`.
+    """
+
+    __slots__ = ("_commit", "_copy")
+
+    def __init__(self, copy: Callable[[], Future[None]], commit: Future[None]) -> None:
+        self._copy = copy
+        self._commit = commit
+
+    @property
+    def copy(self) -> Future[None]:
+        """Complete when the source is no longer referenced and may be changed.
+
+        Awaiting it (or its ``result()``) copies the source, and stores nothing yet.
+        """
+        return self._copy()
+
+    @property
+    def commit(self) -> Future[None]:
+        """Complete when the write is stored, and seen by later reads."""
+        return self._commit
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        """Store the data; see `Future.__await__`."""
+        return self._commit.__await__()
+
+    def result(self, timeout: float | None = None, deadline: float | None = None) -> None:
+        """Block until the data is stored; see `Future.result`."""
+        self._commit.result(timeout, deadline)
+
+    def exception(
+        self, timeout: float | None = None, deadline: float | None = None
+    ) -> BaseException | None:
+        """Block until the data is stored, and return the error if any; see `Future.exception`."""
+        return self._commit.exception(timeout, deadline)
+
+    def done(self) -> bool:
+        """Say whether the write has completed, failed or been cancelled."""
+        return self._commit.done()
+
+    def cancel(self) -> bool:
+        """Cancel the write; see `Future.cancel`."""
+        return self._commit.cancel()
+
+    def cancelled(self) -> bool:
+        """Say whether the write was cancelled."""
+        return self._commit.cancelled()
+
+    def force(self) -> None:
+        """Store the data now; see `Future.force`."""
+        self._commit.force()
+
+    def add_done_callback(self, callback: Callable[[Future[None]], object]) -> None:
+        """Have ``callback(future)`` called when the data is stored or the write has failed."""
+        self._commit.add_done_callback(callback)
+
+    def remove_done_callback(self, callback: Callable[[Future[None]], object]) -> int:
+        """Forget ``callback``; return how many times it had been added."""
+        return self._commit.remove_done_callback(callback)

@@ -1,0 +1,1 @@
+"""Chunk planning: which chunks a request touches, and which part of each. Pure, never awaits."""

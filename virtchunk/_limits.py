@@ -1,0 +1,119 @@
+"""Capacity limits that hold across views, threads and event loops.
+
+`anyio.CapacityLimiter` belongs to the one loop that first used it, while a
+`Context` outlives loops and is used from several at once; so the limiter behind
+``data_copy_concurrency`` and ``callback_concurrency`` counts under a lock of its own and wakes
+waiters through `Signal`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from typing import final
+
+import attrs
+
+from virtchunk._signal import Signal
+
+__all__ = ("Limiter", "LimiterStatistics")
+
+
+@final
+@attrs.frozen
+class LimiterStatistics:
+    """A snapshot of a `Limiter`."""
+
+    total_tokens: int
+    """How many callbacks may run at once."""
+    borrowed_tokens: int
+    """How many run now."""
+    waiting: int
+    """How many tasks and threads wait for a token."""
+
+
+@final
+class Limiter:
+    """A fair, thread-safe count of tokens.
+
+    A token is held only while a callback of ours runs, never while its holder waits for another
+    operation; so whoever waits here waits for work that makes progress.
+    """
+
+    __slots__ = ("_borrowed", "_lock", "_waiters", "total")
+
+    def __init__(self, total: int) -> None:
+        if total < 1:
+            raise ValueError(f"a concurrency limit must be an integer >= 1, got {total}")
+        self.total = total
+        self._borrowed = 0
+        self._lock = threading.Lock()
+        self._waiters: deque[Signal] = deque()
+
+    def __repr__(self) -> str:
+        return f"Limiter({self.total})"
+
+    @property
+    def contended(self) -> bool:
+        """Whether somebody waits: a holder with more work should let others have a turn."""
+        return bool(self._waiters)
+
+    def statistics(self) -> LimiterStatistics:
+        """Return a snapshot, for tests and monitoring."""
+        with self._lock:
+            return LimiterStatistics(self.total, self._borrowed, len(self._waiters))
+
+    def try_acquire(self) -> bool:
+        """Take a token if one is free and nobody waits for it; never blocks."""
+        with self._lock:
+            if self._borrowed >= self.total or self._waiters:
+                return False
+            self._borrowed += 1
+            return True
+
+    async def acquire(self) -> None:
+        """Wait for a token. Checkpoints when it has to wait; cancellation takes none."""
+        turn = self._queue()
+        if turn is not None:
+            try:
+                await turn.wait()
+            except BaseException:
+                self._give_up(turn)
+                raise
+
+    def acquire_blocking(self) -> None:
+        """Block this thread until a token is free. An interrupt (Ctrl-C) takes none."""
+        turn = self._queue()
+        if turn is not None:
+            try:
+                turn.wait_blocking()
+            except BaseException:
+                self._give_up(turn)
+                raise
+
+    def release(self) -> None:
+        """Give a token back: to the first in the queue, if there is one."""
+        with self._lock:
+            if self._waiters:
+                turn = self._waiters.popleft()
+            else:
+                self._borrowed -= 1
+                return
+        turn.set()
+
+    def _queue(self) -> Signal | None:
+        with self._lock:
+            if self._borrowed < self.total and not self._waiters:
+                self._borrowed += 1
+                return None
+            turn = Signal()
+            self._waiters.append(turn)
+            return turn
+
+    def _give_up(self, turn: Signal) -> None:
+        """Leave the queue, or pass on the token that came in the same moment."""
+        with self._lock:
+            if turn in self._waiters:
+                self._waiters.remove(turn)
+                return
+        self.release()

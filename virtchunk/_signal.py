@@ -1,0 +1,81 @@
+"""A one-shot flag that wakes waiters in any thread and in any event loop."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import anyio
+import anyio.lowlevel
+
+from virtchunk._loop import call_soon, running_loop
+
+__all__ = ("Signal",)
+
+
+class Signal:
+    """Set once, from anywhere; every present and future waiter then goes on.
+
+    Lock-free: a waiter first puts itself on the list and then looks at the flag, a setter first
+    raises the flag and then empties the list, so one of the two always sees the other.
+    """
+
+    __slots__ = ("_listeners", "_set")
+
+    def __init__(self) -> None:
+        self._set = False
+        self._listeners: list[Callable[[], object]] = []
+
+    def is_set(self) -> bool:
+        """Say whether the signal was given."""
+        return self._set
+
+    def set(self) -> None:
+        """Give the signal. Never blocks; a second call does nothing."""
+        self._set = True
+        while self._listeners:
+            try:
+                listener = self._listeners.pop()
+            except IndexError:  # another thread took the last one
+                return
+            listener()
+
+    async def wait(self) -> None:
+        """Wait for the signal. Always checkpoints; cancellation leaves nothing behind."""
+        if self._set:
+            await anyio.lowlevel.checkpoint()
+            return
+        event = anyio.Event()
+        home = threading.get_ident()
+        loop = running_loop()
+        assert loop is not None
+
+        def listener() -> None:
+            if threading.get_ident() == home:
+                event.set()
+            else:
+                call_soon(loop, event.set)
+
+        self._listeners.append(listener)
+        try:
+            if not self._set:
+                await event.wait()
+        finally:
+            self._forget(listener)
+
+    def wait_blocking(self, timeout: float | None = None) -> bool:
+        """Block this thread for the signal, at most ``timeout`` seconds; say whether it came."""
+        if self._set:
+            return True
+        event = threading.Event()
+        self._listeners.append(event.set)
+        try:
+            return self._set or event.wait(timeout)
+        finally:
+            self._forget(event.set)
+
+    def _forget(self, listener: Callable[[], object]) -> None:
+        try:
+            self._listeners.remove(listener)
+        except ValueError:  # already called
+            pass
