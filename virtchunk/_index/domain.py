@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from math import prod
 from operator import sub
-from typing import Any, final, overload
+from typing import TYPE_CHECKING, Any, cast, final, overload
 
 import attrs
 
@@ -22,6 +22,11 @@ from virtchunk._index.components import (
 )
 from virtchunk._index.dim import Dim
 from virtchunk._index.interval import INF, INF_SIZE, INF_UPPER, hull, intersect
+
+if TYPE_CHECKING:
+    from virtchunk._index.dim_expression import DimExpression, Offsets, Subscript
+    from virtchunk._index.dim_selection import DimSelectionLike
+    from virtchunk._index.transform import IndexTransform
 
 _ABSENT: Any = object()
 
@@ -204,7 +209,14 @@ class IndexDomain(_Fields):
     @property
     def shape(self) -> tuple[int, ...]:
         """Extent of each dimension, shape ``(rank,)``; meaningless where unbounded."""
-        return tuple(map(sub, self.exclusive_max, self.inclusive_min))
+        lower = self.inclusive_min
+        upper = self.exclusive_max
+        # Every callback asks for this; written out, the usual ranks take less than half the time.
+        if len(lower) == 2:
+            return upper[0] - lower[0], upper[1] - lower[1]
+        if len(lower) == 3:
+            return upper[0] - lower[0], upper[1] - lower[1], upper[2] - lower[2]
+        return tuple(map(sub, upper, lower))
 
     @property
     def size(self) -> int:
@@ -270,6 +282,140 @@ class IndexDomain(_Fields):
           { "x": [1, 2), [2, 3) }
         """
         return _combine(self, other, intersect, "intersect")
+
+    @overload
+    def __getitem__(self, key: int | str | bytes) -> Dim: ...  # type: ignore[overload-overlap]
+    @overload
+    def __getitem__(
+        self, key: DimSelectionLike | DimExpression | IndexDomain | IndexTransform
+    ) -> IndexDomain: ...
+    def __getitem__(self, key: Any) -> Dim | IndexDomain:
+        """Return one dimension, a domain of some of the dimensions, or a view of the domain.
+
+        * An index (negative: from the end) or a label gives a `Dim`.
+        * A slice of indices, a `DimSelection`, or a sequence of any of these gives the domain of the
+          selected dimensions, in that order.
+        * Another domain crops this one.  Its dimensions are matched by label if both have labels, by
+          position otherwise; its implicit flags do not matter.
+        * A `DimExpression` is applied, and gives the domain that results.
+        * An `IndexTransform` whose output indices lie in this domain gives the domain of what it
+          maps into it.
+
+        Raises:
+          IndexError: If there is no such dimension, or ``key`` does not fit the domain.
+          TypeError: If ``key`` is none of these.
+          ValueError: If a selection of several dimensions names one twice or one that does not exist.
+
+        Example:
+          >>> domain = ts.IndexDomain(shape=[5, 6, 7], labels=["x", "y", "z"])
+          >>> domain["y"]
+          Dim(inclusive_min=0, exclusive_max=6, label="y")
+          >>> domain["z", 0]
+          { "z": [0, 7), "x": [0, 5) }
+          >>> domain[ts.IndexDomain(inclusive_min=[2], shape=[3], labels=["y"])]
+          { "x": [0, 5), "y": [2, 5), "z": [0, 7) }
+          >>> domain[ts.d["x"].translate_by[10]]
+          { "x": [10, 15), "y": [0, 6), "z": [0, 7) }
+        """
+        from virtchunk._index.domain_view import index_domain
+
+        return index_domain(self, key)
+
+    def _operations(self) -> IndexDomain:
+        """Return something that has the operations below; their results are domains."""
+        from virtchunk._index.domain_view import DomainView
+
+        return cast("IndexDomain", DomainView(self))
+
+    @property
+    def translate_to(self) -> Subscript[Offsets, IndexDomain]:
+        """Move the origin: ``domain.translate_to[0]``, or one index for each dimension.
+
+        ``None`` leaves a dimension where it is.
+
+        Raises:
+          TypeError: If the subscript is of another type.
+          ValueError: If the number does not fit, a dimension is unbounded below, or a bound leaves
+            the range of indices.
+
+        Example:
+          >>> ts.IndexDomain(inclusive_min=[2, 3], shape=[4, 5]).translate_to[0]
+          { [0, 4), [0, 5) }
+        """
+        return self._operations().translate_to
+
+    @property
+    def translate_by(self) -> Subscript[Offsets, IndexDomain]:
+        """Move the domain up by one offset for all dimensions, or one for each.
+
+        Raises:
+          TypeError: If the subscript is neither.
+          ValueError: If the number does not fit or a bound leaves the range of indices.
+
+        Example:
+          >>> ts.IndexDomain(shape=[4, 5]).translate_by[10, None]
+          { [10, 14), [0, 5) }
+        """
+        return self._operations().translate_by
+
+    @property
+    def translate_backward_by(self) -> Subscript[Offsets, IndexDomain]:
+        """Move the domain down; otherwise like `translate_by`.
+
+        Example:
+          >>> ts.IndexDomain(shape=[4, 5]).translate_backward_by[1, 2]
+          { [-1, 3), [-2, 3) }
+        """
+        return self._operations().translate_backward_by
+
+    @property
+    def label(self) -> Subscript[str | Iterable[str], IndexDomain]:
+        """Set the labels of all dimensions; the empty string stands for none.
+
+        Raises:
+          TypeError: If the subscript is neither a string nor a sequence of strings.
+          ValueError: If the number does not fit or a label would occur twice.
+
+        Example:
+          >>> ts.IndexDomain(shape=[4, 5]).label["x", "y"]
+          { "x": [0, 4), "y": [0, 5) }
+        """
+        return self._operations().label
+
+    @property
+    def mark_bounds_implicit(self) -> Subscript[bool | slice | None, IndexDomain]:
+        """Make all bounds implicit (true) or explicit; ``lower:upper`` for one kind only.
+
+        Raises:
+          TypeError: If the subscript is neither a flag nor a slice of flags.
+
+        Example:
+          >>> ts.IndexDomain(shape=[4, 5]).mark_bounds_implicit[:True]
+          { [0, 4*), [0, 5*) }
+        """
+        return self._operations().mark_bounds_implicit
+
+    def transpose(self, axes: DimSelectionLike | None = None) -> IndexDomain:
+        """Return the domain with its dimensions in another order.
+
+        Args:
+          axes: The old dimension for each place of the result, by index or label; all of them, each
+            once.  By default the order is reversed.
+
+        Raises:
+          TypeError: If ``axes`` is no dimension selection.
+          ValueError: If it is no permutation of the dimensions.
+
+        Example:
+          >>> ts.IndexDomain(shape=[4, 5, 6]).transpose([2, 0, 1])
+          { [0, 6), [0, 4), [0, 5) }
+        """
+        return self._operations().transpose(axes)
+
+    @property
+    def T(self) -> IndexDomain:
+        """The domain with the order of its dimensions reversed."""
+        return self._operations().transpose()
 
     def to_json(self) -> Any:
         """Return the JSON representation, which `IndexDomain` accepts as ``json=``.

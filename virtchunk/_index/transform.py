@@ -16,6 +16,7 @@ import attrs
 from virtchunk._index.components import parse_components
 from virtchunk._index.dim import Dim, quote_label
 from virtchunk._index.domain import IndexDomain, domain_from_dimensions
+from virtchunk._index.indexable import Indexable
 from virtchunk._index.interval import MAX_RANK, format_interval
 from virtchunk._index.output_map import UNBOUNDED, OutputIndexMap, OutputIndexMaps, format_array
 
@@ -34,7 +35,7 @@ class _Fields:
 
 @final
 @attrs.frozen(init=False, repr=False)
-class IndexTransform(_Fields):
+class IndexTransform(_Fields, Indexable):
     """A function from the indices of an input domain to output indices.
 
     Example:
@@ -291,7 +292,7 @@ class IndexTransform(_Fields):
         lines.extend(f"    out[{i}] = {_format_map(m)}" for i, m in enumerate(self._output))
         return "\n".join([*lines, ""])
 
-    __iter__ = None  # iterating over a transform by `__getitem__` would never end well
+    __iter__ = None  # iterating by `__getitem__` would never end well
 
     def __copy__(self) -> IndexTransform:
         return self
