@@ -1,0 +1,569 @@
+"""Operations on the input dimensions of a transform that need no index array of their own.
+
+Each of them replaces input index ``i`` by a number or by ``offset + stride * new``, where ``new`` is
+an index of the new domain.  `substitute` rewrites the output maps accordingly; the operations decide
+the new domain and the substitution.  Those that take ``dims`` apply to these dimensions, in this
+order, and return the transform together with the dimensions that are selected afterwards.
+
+Every error here is an `IndexError`, as it is when a dimension expression is applied; the
+subscriptable properties of `virtchunk._index.indexable` turn it into a `ValueError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+from virtchunk._index.dim import parse_flag, parse_label, quote_label
+from virtchunk._index.interval import (
+    INF,
+    INF_UPPER,
+    MAX_INDEX,
+    MAX_RANK,
+    MIN_INDEX,
+    format_interval,
+    parse_int64,
+    shift,
+)
+from virtchunk._index.output_map import IndexArray, OutputIndexMap
+
+if TYPE_CHECKING:
+    from virtchunk._index.domain import IndexDomain
+    from virtchunk._index.transform import IndexTransform
+
+Vector: TypeAlias = int | None | tuple[int | None, ...]
+"""One number for all selected dimensions, or one for each; ``None`` leaves a dimension as it is."""
+
+_INT64_MIN: Final = -(2**63)
+_INT64_MAX: Final = 2**63 - 1
+_CONSTANT: Final = OutputIndexMap._constant
+_SINGLE: Final = OutputIndexMap._single
+
+NO_DIMENSION: Final = -1
+"""Marks an old dimension that is replaced by a number, in the lists that `substitute` takes."""
+
+
+def describe_dimension(domain: IndexDomain, dim: int) -> str:
+    """Return e.g. ``dimension 0 ("x")``, for messages."""
+    label = domain.labels[dim]
+    return f"dimension {dim} ({quote_label(label)})" if label else f"dimension {dim}"
+
+
+def describe_interval(domain: IndexDomain, dim: int) -> str:
+    """Return the bounds of a dimension as they are written in a domain, for messages."""
+    return format_interval(
+        domain.inclusive_min[dim],
+        domain.exclusive_max[dim],
+        domain.implicit_lower_bounds[dim],
+        domain.implicit_upper_bounds[dim],
+    )
+
+
+def affine(offset: int, stride: int, times: int, plus: int) -> tuple[int, int]:
+    """Return offset and stride of ``offset + stride * (plus + times * x)``.
+
+    Raises:
+      IndexError: If one of them needs more than 64 bits.
+    """
+    offset += stride * plus
+    stride *= times
+    if _INT64_MIN <= offset <= _INT64_MAX and _INT64_MIN <= stride <= _INT64_MAX:
+        return offset, stride
+    raise IndexError(
+        f"the output index {offset} + {stride} * input needs more than 64 bits; the strides or"
+        " translations of this chain of views are too large"
+    )
+
+
+def substitute(
+    transform: IndexTransform,
+    domain: IndexDomain,
+    dims: Sequence[int],
+    offsets: Sequence[int],
+    strides: Sequence[int],
+    simplify: bool = True,
+) -> IndexTransform:
+    """Replace each old input index ``i`` by ``offsets[i] + strides[i] * new[dims[i]]``.
+
+    Args:
+      transform: What to rewrite.
+      domain: The new input domain; the replaced indices lie in the old one for all of it.
+      dims: For each old dimension the new one it depends on, or `NO_DIMENSION` for none.
+      offsets: For each old dimension what is added.
+      strides: For each old dimension the factor.
+      simplify: Whether an index array that has come down to one entry becomes a constant.
+
+    Raises:
+      IndexError: If a number leaves its range, or the one entry of an index array is outside its
+        range.
+    """
+    maps: list[OutputIndexMap] = []
+    for output in transform._output:
+        old = output.input_dimension
+        if old is not None:
+            new = dims[old]
+            offset = offsets[old]
+            stride = strides[old]
+            if new == old and offset == 0 and stride == 1:
+                maps.append(output)
+            elif new < 0:
+                maps.append(_CONSTANT(affine(output.offset, output.stride or 0, 0, offset)[0]))
+            else:
+                maps.append(
+                    _SINGLE(new, *affine(output.offset, output.stride or 0, stride, offset))
+                )
+        elif output.index_array is not None:
+            origin = transform.domain.inclusive_min
+            maps.append(_substitute_array(output, origin, domain, dims, offsets, strides, simplify))
+        else:
+            maps.append(output)
+    return transform._trusted(domain, tuple(maps))
+
+
+def crop(transform: IndexTransform, domain: IndexDomain) -> IndexTransform:
+    """Replace the domain by one that has the same dimensions and lies within it."""
+    for output in transform._output:
+        if output.index_array is not None:
+            rank = len(domain.labels)
+            return substitute(transform, domain, range(rank), [0] * rank, [1] * rank)
+    return transform._trusted(domain, transform._output)
+
+
+def _substitute_array(
+    output: OutputIndexMap,
+    origin: tuple[int, ...],
+    domain: IndexDomain,
+    dims: Sequence[int],
+    offsets: Sequence[int],
+    strides: Sequence[int],
+    simplify: bool,
+) -> OutputIndexMap:
+    array = output.index_array
+    assert array is not None and output.stride is not None
+    lower = domain.inclusive_min
+    shape = [high - low for low, high in zip(lower, domain.exclusive_max, strict=True)]
+    if 0 in shape:
+        return _CONSTANT(0)
+    # A view: where it starts in each old axis, and how far one step along each new axis goes.
+    start: list[slice] = []
+    new_strides = [0] * len(shape)
+    new_shape = [1] * len(shape)
+    for i, extent in enumerate(array.shape):
+        if extent == 1:
+            start.append(slice(None))
+            continue
+        new = dims[i]
+        first = offsets[i] - origin[i]
+        if new >= 0:
+            first += strides[i] * lower[new]
+            new_strides[new] += strides[i] * array.strides[i]
+            new_shape[new] = shape[new]
+        start.append(slice(first, None))
+    view = as_strided(array[tuple(start)], new_shape, new_strides, writeable=False)
+    if simplify and view.size == 1:
+        return constant_from_entry(output, int(view.flat[0]))
+    return OutputIndexMap._array(view, output.offset, output.stride, output._bounds)
+
+
+def constant_from_entry(output: OutputIndexMap, entry: int) -> OutputIndexMap:
+    """Return the constant map that an array map amounts to when ``entry`` is all that is left.
+
+    Raises:
+      IndexError: If the entry is outside the index range of the map.
+    """
+    assert output._bounds is not None and output.stride is not None
+    low, high = output._bounds
+    if not max(low, MIN_INDEX) <= entry < min(high, INF):
+        raise IndexError(
+            f"entry {entry} of an index array is outside its range {format_interval(low, high)};"
+            " index arrays are checked when their entries are used"
+        )
+    return _CONSTANT(affine(output.offset, output.stride, 0, entry)[0])
+
+
+def identity_lists(rank: int) -> tuple[list[int], list[int], list[int]]:
+    """Return the ``dims``, ``offsets`` and ``strides`` that substitute nothing."""
+    return list(range(rank)), [0] * rank, [1] * rank
+
+
+# Vectors
+
+
+def parse_vector(value: Any, what: str) -> Vector:
+    """Parse the argument of `translate` and `stride`: an integer or ``None``, or a sequence of these.
+
+    Raises:
+      TypeError: If it is neither.
+    """
+    if value is None:
+        return None
+    if hasattr(type(value), "__index__") and not isinstance(value, np.ndarray):
+        return parse_int64(value, what)
+    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
+        raise TypeError(f"{what} must be an integer, None, or a sequence of these, got {value!r}")
+    return tuple([None if item is None else parse_int64(item, what) for item in value])
+
+
+def expand_vector(value: Vector, count: int, what: str) -> tuple[int | None, ...]:
+    """Return one entry for each of ``count`` dimensions.
+
+    Raises:
+      IndexError: If there are too few or too many.
+    """
+    if not isinstance(value, tuple):
+        return (value,) * count
+    if len(value) != count:
+        raise IndexError(
+            f"got {len(value)} {what} for {count} selected dimensions; give one for each, or a single"
+            " number for all"
+        )
+    return value
+
+
+# Translation
+
+
+def translate_to(transform: IndexTransform, dims: Sequence[int], origins: Vector) -> IndexTransform:
+    """Move the lower bounds of ``dims`` to ``origins``.
+
+    Raises:
+      IndexError: If there are too few or too many origins, a dimension is unbounded below, or a
+        bound leaves the range of indices.
+    """
+    domain = transform.domain
+    offsets: list[int | None] = []
+    for dim, origin in zip(dims, expand_vector(origins, len(dims), "origins"), strict=True):
+        if origin is None:
+            offsets.append(None)
+            continue
+        lower = domain.inclusive_min[dim]
+        if lower == -INF:
+            raise IndexError(
+                f"cannot move the origin of {describe_dimension(domain, dim)} to {origin}: its domain"
+                f" {describe_interval(domain, dim)} is unbounded below; use translate_by to shift it"
+            )
+        if not MIN_INDEX <= origin <= MAX_INDEX:
+            raise IndexError(
+                f"origin {origin} of {describe_dimension(domain, dim)} is outside the range of"
+                f" indices, [{MIN_INDEX}, {MAX_INDEX}]"
+            )
+        offsets.append(origin - lower)
+    return _translate(transform, dims, offsets)
+
+
+def translate_by(transform: IndexTransform, dims: Sequence[int], offsets: Vector) -> IndexTransform:
+    """Move the bounds of ``dims`` up by ``offsets``.
+
+    Raises:
+      IndexError: If there are too few or too many offsets, or a bound leaves the range of indices.
+    """
+    return _translate(transform, dims, expand_vector(offsets, len(dims), "offsets"))
+
+
+def translate_backward_by(
+    transform: IndexTransform, dims: Sequence[int], offsets: Vector
+) -> IndexTransform:
+    """Move the bounds of ``dims`` down by ``offsets``.
+
+    Raises:
+      IndexError: If there are too few or too many offsets, or a bound leaves the range of indices.
+    """
+    values = expand_vector(offsets, len(dims), "offsets")
+    return _translate(transform, dims, [None if value is None else -value for value in values])
+
+
+def _translate(
+    transform: IndexTransform, dims: Sequence[int], offsets: Sequence[int | None]
+) -> IndexTransform:
+    domain = transform.domain
+    lower = list(domain.inclusive_min)
+    upper = list(domain.exclusive_max)
+    back = [0] * len(lower)
+    for dim, offset in zip(dims, offsets, strict=True):
+        if not offset:
+            continue
+        low = lower[dim]
+        high = upper[dim]
+        if low + offset >= MIN_INDEX and high + offset <= MAX_INDEX and low != -INF:
+            lower[dim] = low + offset
+            upper[dim] = high + offset
+        else:
+            lower[dim], upper[dim] = _shift(domain, dim, offset)
+        back[dim] = -offset
+    maps: list[OutputIndexMap] = []
+    for output in transform._output:
+        old = output.input_dimension
+        if old is None or not back[old]:
+            maps.append(output)
+        else:
+            assert output.stride is not None
+            maps.append(_SINGLE(old, *affine(output.offset, output.stride, 1, back[old])))
+    return transform._trusted(
+        domain._trusted(
+            tuple(lower),
+            tuple(upper),
+            domain.labels,
+            domain.implicit_lower_bounds,
+            domain.implicit_upper_bounds,
+        ),
+        tuple(maps),
+    )
+
+
+def _shift(domain: IndexDomain, dim: int, offset: int) -> tuple[int, int]:
+    where = f" of {describe_dimension(domain, dim)}"
+    try:
+        return shift(domain.inclusive_min[dim], domain.exclusive_max[dim], offset, where)
+    except ValueError as error:
+        raise IndexError(str(error)) from None
+
+
+# Labels and implicit bounds
+
+
+def parse_labels(value: Any) -> tuple[str, ...]:
+    """Parse the argument of `label`: one label, or a sequence of labels.
+
+    Raises:
+      TypeError: If it is neither.
+    """
+    if isinstance(value, str | bytes):
+        return (str(parse_label(value)),)
+    if isinstance(value, bytearray):
+        return (parse_label(bytes(value)),)
+    if isinstance(value, Mapping) or not isinstance(value, Iterable):
+        raise TypeError(f"labels must be a string or a sequence of strings, got {value!r}")
+    # `str` also turns NumPy's strings into plain ones.
+    return tuple([str(parse_label(item)) for item in value])
+
+
+def label(
+    transform: IndexTransform, dims: Sequence[int], labels: tuple[str, ...]
+) -> IndexTransform:
+    """Set the labels of ``dims``.
+
+    Raises:
+      IndexError: If there are too few or too many, or two dimensions would have the same label.
+    """
+    if len(labels) != len(dims):
+        raise IndexError(
+            f"got {len(labels)} labels for {len(dims)} selected dimensions; give one for each, ''"
+            " for none"
+        )
+    domain = transform.domain
+    names = list(domain.labels)
+    for dim, name in zip(dims, labels, strict=True):
+        names[dim] = name
+    check_unique_labels(names)
+    return transform._trusted(
+        domain._trusted(
+            domain.inclusive_min,
+            domain.exclusive_max,
+            tuple(names),
+            domain.implicit_lower_bounds,
+            domain.implicit_upper_bounds,
+        ),
+        transform._output,
+    )
+
+
+def check_unique_labels(labels: Sequence[str]) -> None:
+    """Check that no two dimensions have the same label.
+
+    Raises:
+      IndexError: If two do.
+    """
+    seen: dict[str, int] = {}
+    for dim, name in enumerate(labels):
+        if name and seen.setdefault(name, dim) != dim:
+            raise IndexError(
+                f"dimensions {seen[name]} and {dim} would both have the label {quote_label(name)};"
+                " labels must be different"
+            )
+
+
+class ImplicitFlags(NamedTuple):
+    """What `mark_bounds_implicit` sets; ``None`` leaves the bounds as they are."""
+
+    lower: bool | None
+    upper: bool | None
+
+
+def parse_implicit(value: Any) -> ImplicitFlags:
+    """Parse the argument of `mark_bounds_implicit`: a flag for both bounds, or ``lower:upper``.
+
+    Raises:
+      TypeError: If it is neither, or the slice has a step.
+    """
+    if not isinstance(value, slice):
+        flag = _parse_optional_flag(value)
+        return ImplicitFlags(flag, flag)
+    if value.step is not None:
+        raise TypeError(f"mark_bounds_implicit takes `lower:upper`, without a step, got {value!r}")
+    return ImplicitFlags(_parse_optional_flag(value.start), _parse_optional_flag(value.stop))
+
+
+def _parse_optional_flag(value: Any) -> bool | None:
+    return None if value is None else parse_flag(value, "mark_bounds_implicit")
+
+
+def mark_bounds_implicit(
+    transform: IndexTransform, dims: Sequence[int], flags: ImplicitFlags
+) -> IndexTransform:
+    """Make bounds of ``dims`` implicit or explicit.
+
+    Raises:
+      IndexError: If an index array depends on a dimension that would get an implicit bound.
+    """
+    domain = transform.domain
+    lower = list(domain.implicit_lower_bounds)
+    upper = list(domain.implicit_upper_bounds)
+    for dim in dims:
+        if flags.lower or flags.upper:
+            _check_no_array_depends_on(transform, dim)
+        if flags.lower is not None:
+            lower[dim] = flags.lower
+        if flags.upper is not None:
+            upper[dim] = flags.upper
+    return transform._trusted(
+        domain._trusted(
+            domain.inclusive_min,
+            domain.exclusive_max,
+            domain.labels,
+            tuple(lower),
+            tuple(upper),
+        ),
+        transform._output,
+    )
+
+
+def _check_no_array_depends_on(transform: IndexTransform, dim: int) -> None:
+    for i, output in enumerate(transform._output):
+        if output.index_array is not None and output.index_array.shape[dim] != 1:
+            raise IndexError(
+                f"bounds of {describe_dimension(transform.domain, dim)} cannot be implicit: the index"
+                f" array of output dimension {i} depends on it, and has no entries beyond them"
+            )
+
+
+# Stride
+
+
+def stride(transform: IndexTransform, dims: Sequence[int], strides: Vector) -> IndexTransform:
+    """Keep of each of ``dims`` the indices ``stride * x``, renamed to ``x``.
+
+    Raises:
+      IndexError: If there are too few or too many strides, one is zero, or a number leaves its
+        range.
+    """
+    domain = transform.domain
+    lower = list(domain.inclusive_min)
+    upper = list(domain.exclusive_max)
+    implicit_lower = list(domain.implicit_lower_bounds)
+    implicit_upper = list(domain.implicit_upper_bounds)
+    new_dims, offsets, factors = identity_lists(len(lower))
+    for dim, step in zip(dims, expand_vector(strides, len(dims), "strides"), strict=True):
+        if step is None or step == 1:
+            continue
+        if step == 0 or step == _INT64_MIN:
+            raise IndexError(f"stride {step} of {describe_dimension(domain, dim)} is not possible")
+        lower[dim], upper[dim] = divide_interval(lower[dim], upper[dim], step)
+        if step < 0:
+            implicit_lower[dim], implicit_upper[dim] = implicit_upper[dim], implicit_lower[dim]
+        factors[dim] = step
+    new_domain = domain._trusted(
+        tuple(lower), tuple(upper), domain.labels, tuple(implicit_lower), tuple(implicit_upper)
+    )
+    return substitute(transform, new_domain, new_dims, offsets, factors)
+
+
+def divide_interval(lower: int, upper: int, step: int) -> tuple[int, int]:
+    """Return the interval of all ``x`` with ``lower <= step * x < upper``.
+
+    An infinite bound stays infinite, on the other side if ``step`` is negative.
+    """
+    first, last = lower, upper - 1
+    if step < 0:
+        first, last, step = -last, -first, -step
+    new_lower = first if first == -INF else -(-first // step)
+    new_upper = INF_UPPER if last == INF else last // step + 1
+    return new_lower, max(new_lower, new_upper)
+
+
+# Diagonal and transposition
+
+
+def diagonal(transform: IndexTransform, dims: Sequence[int]) -> IndexTransform:
+    """Put one new dimension in front, which stands for all of ``dims`` at once.
+
+    Its domain is the intersection of theirs; a bound is implicit if it is in every one of them.
+
+    Raises:
+      IndexError: If the result would have more than 32 dimensions.
+    """
+    domain = transform.domain
+    rank = len(domain.labels)
+    lower = max([domain.inclusive_min[dim] for dim in dims], default=-INF)
+    upper = min([domain.exclusive_max[dim] for dim in dims], default=INF_UPPER)
+    kept = [dim for dim in range(rank) if dim not in dims]
+    check_rank(len(kept) + 1)
+    new_dims = [0] * rank
+    for new, dim in enumerate(kept, 1):
+        new_dims[dim] = new
+    new_domain = domain._trusted(
+        (lower, *[domain.inclusive_min[dim] for dim in kept]),
+        (max(lower, upper), *[domain.exclusive_max[dim] for dim in kept]),
+        ("", *[domain.labels[dim] for dim in kept]),
+        (
+            all(domain.implicit_lower_bounds[dim] for dim in dims),
+            *[domain.implicit_lower_bounds[dim] for dim in kept],
+        ),
+        (
+            all(domain.implicit_upper_bounds[dim] for dim in dims),
+            *[domain.implicit_upper_bounds[dim] for dim in kept],
+        ),
+    )
+    return substitute(transform, new_domain, new_dims, [0] * rank, [1] * rank, simplify=False)
+
+
+def check_rank(rank: int) -> None:
+    """Check the number of dimensions of a result.
+
+    Raises:
+      IndexError: If it is more than 32.
+    """
+    if rank > MAX_RANK:
+        raise IndexError(
+            f"the result would have {rank} dimensions; at most {MAX_RANK} are possible"
+        )
+
+
+def transpose(transform: IndexTransform, permutation: Sequence[int]) -> IndexTransform:
+    """Put old dimension ``permutation[i]`` in place ``i``; ``permutation`` names each once."""
+    domain = transform.domain
+    new_dims = [0] * len(permutation)
+    for new, old in enumerate(permutation):
+        new_dims[old] = new
+    new_domain = domain._trusted(
+        tuple([domain.inclusive_min[dim] for dim in permutation]),
+        tuple([domain.exclusive_max[dim] for dim in permutation]),
+        tuple([domain.labels[dim] for dim in permutation]),
+        tuple([domain.implicit_lower_bounds[dim] for dim in permutation]),
+        tuple([domain.implicit_upper_bounds[dim] for dim in permutation]),
+    )
+    maps: list[OutputIndexMap] = []
+    for output in transform._output:
+        old_dim = output.input_dimension
+        if output.index_array is not None:
+            assert output.stride is not None
+            array: IndexArray = output.index_array.transpose(permutation)
+            maps.append(OutputIndexMap._array(array, output.offset, output.stride, output._bounds))
+        elif old_dim is None or new_dims[old_dim] == old_dim:
+            maps.append(output)
+        else:
+            assert output.stride is not None
+            maps.append(_SINGLE(new_dims[old_dim], output.offset, output.stride))
+    return transform._trusted(new_domain, tuple(maps))
