@@ -23,6 +23,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 
 from virtchunk._index.index_terms import ArrayTerm, IndexingSpec, Term, parse_spec
+from virtchunk._index.index_terms import NumpyIndexingSpec as NumpyIndexingSpec
+from virtchunk._index.index_terms import NumpyIndexTerm as NumpyIndexTerm
+from virtchunk._index.index_terms import newaxis as newaxis
 from virtchunk._index.interval import INF, MIN_INDEX
 from virtchunk._index.operations import NO_DIMENSION, check_rank, crop, substitute
 from virtchunk._index.output_map import IndexArray, OutputIndexMap
