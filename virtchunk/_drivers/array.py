@@ -151,6 +151,10 @@ class _Write(_Operation):
     def stage(self) -> None:
         self.source = self.source.copy()
 
+    async def stage_awaiting(self) -> None:
+        await anyio.lowlevel.checkpoint()
+        self.stage()
+
     def run_blocking(self, control: Control) -> None:
         driver, cut = self.driver, self.driver.pieces(self.transform)
         source = self.source

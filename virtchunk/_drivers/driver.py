@@ -40,6 +40,9 @@ class WriteOperation(Operation[None], Protocol):
     def stage(self) -> None:
         """Copy the source, so that the caller may change it."""
 
+    async def stage_awaiting(self) -> None:
+        """Do the same in a task. Always checkpoints."""
+
 
 class Driver(Protocol):
     """Elements over a base domain, to be read and written through index transforms."""

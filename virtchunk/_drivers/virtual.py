@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from math import inf
 from typing import Any, TypeAlias, final
 
+import anyio.lowlevel
 import numpy as np
 from anyio.lowlevel import EventLoopToken
 
@@ -18,12 +18,15 @@ from virtchunk._engine.fanout import run, run_blocking
 from virtchunk._engine.job import Job, ReadJob, WriteJob
 from virtchunk._engine.source import ChunkSource, name_of
 from virtchunk._grid.partition import Partition, partition
-from virtchunk._grid.regular import DimensionGrid
+from virtchunk._grid.regular import DimensionGrid, RegularDimension
 from virtchunk._index.domain import IndexDomain
 from virtchunk._index.interval import INF
 from virtchunk._index.transform import IndexTransform
+from virtchunk._open_options import RecheckCacheOption, staleness_bound
+from virtchunk._schema.chunk_shape import choose_chunk_grid
 from virtchunk._schema.dtype import dtype
 from virtchunk._schema.layout import ChunkLayout
+from virtchunk._schema.schema import Schema
 from virtchunk._schema.unit import Unit
 
 __all__ = ("VirtualDriver",)
@@ -66,7 +69,7 @@ class VirtualDriver:
         grid: Sequence[DimensionGrid],
         dimension_units: tuple[Unit | None, ...],
         context: Context,
-        recheck: bool | str | float = True,
+        recheck: RecheckCacheOption = True,
         loop: EventLoopToken | None = None,
     ) -> None:
         self.domain = domain
@@ -91,6 +94,54 @@ class VirtualDriver:
             loop=loop,
         )
 
+    @classmethod
+    def from_schema(
+        cls,
+        read_function: Callable[..., Any] | None,
+        write_function: Callable[..., Any] | None,
+        schema: Schema,
+        *,
+        context: Context,
+        recheck: RecheckCacheOption,
+        loop: EventLoopToken | None,
+    ) -> VirtualDriver:
+        """Decide what constraints leave open: explicit bounds, and one grid of chunks.
+
+        Raises:
+            ValueError: If the data type or the rank is unknown, a fill value is given, or no grid
+                satisfies the constraints.
+        """
+        if schema.dtype is None:
+            raise ValueError("dtype must be specified")
+        if schema.rank is None:
+            raise ValueError("rank must be specified")
+        if schema.fill_value is not None:
+            raise ValueError("fill_value not supported: callbacks give every element a value")
+        rank = schema.rank
+        domain = _explicit(IndexDomain(rank=rank) if schema.domain is None else schema.domain)
+        chosen = choose_chunk_grid(schema.chunk_layout, domain)
+        return cls(
+            read_function,
+            write_function,
+            domain=domain,
+            data_type=schema.dtype,
+            layout=chosen.layout(),
+            grid=[
+                RegularDimension(*bounds)
+                for bounds in zip(
+                    chosen.origin,
+                    chosen.shape,
+                    domain.inclusive_min,
+                    domain.exclusive_max,
+                    strict=True,
+                )
+            ],
+            dimension_units=schema.dimension_units or (None,) * rank,
+            context=context,
+            recheck=recheck,
+            loop=loop,
+        )
+
     def __reduce__(self) -> tuple[Any, ...]:
         # The loop is a matter of the thread that unpickles: not carried.
         return _rebuild, (
@@ -109,11 +160,7 @@ class VirtualDriver:
 
     def staleness_bound(self) -> float:
         """Return how old cached content may be for a read that is requested now."""
-        if self.recheck is True:
-            return time.time()
-        if self.recheck is False:
-            return -inf
-        return self.time_opened if isinstance(self.recheck, str) else self.recheck
+        return staleness_bound(self.recheck, self.time_opened)
 
     def describe(self) -> str:
         source = self.source
@@ -145,6 +192,14 @@ class VirtualDriver:
                 "first, as in t[0:100]"
             )
         return partition(transform, self.grid)
+
+
+def _explicit(domain: IndexDomain) -> IndexDomain:
+    """Return the same domain with explicit bounds."""
+    explicit = (False,) * domain.rank
+    return IndexDomain._trusted(
+        domain.inclusive_min, domain.exclusive_max, domain.labels, explicit, explicit
+    )
 
 
 def _rebuild(read_function: Any, write_function: Any, options: dict[str, Any]) -> VirtualDriver:
@@ -216,6 +271,10 @@ class _Write:
         if not self.owned:
             self.source = self.source.copy()
             self.owned = True
+
+    async def stage_awaiting(self) -> None:
+        await anyio.lowlevel.checkpoint()
+        self.stage()
 
     def _prepare(self) -> Job:
         driver, options = self.driver, self.options

@@ -115,6 +115,8 @@ class _Threads:
                 worker.acquire_blocking()
             elif each > _WORTH_A_THREAD and job.taken < job.total:
                 self._try_helper()
+            if job.taken >= job.total:
+                return
 
     def _try_helper(self) -> None:
         """Start another thread if a token is free."""

@@ -12,7 +12,7 @@ Pieces are produced lazily: memory does not grow with the number of chunks.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import product, repeat
+from itertools import chain, product, repeat
 from math import prod
 from typing import Any, ClassVar, NamedTuple, Protocol, TypeAlias, final
 
@@ -87,7 +87,7 @@ def partition(transform: IndexTransform, grid: Sequence[DimensionGrid]) -> Parti
     """
     shape = transform.domain.shape
     if 0 in shape:
-        return BoxPartition(shape, (), (), empty=True)
+        return BoxPartition(shape, (), (), None, empty=True)
     lows = transform.domain.inclusive_min
     axes = []
     used = set()
@@ -107,8 +107,8 @@ def partition(transform: IndexTransform, grid: Sequence[DimensionGrid]) -> Parti
             )
         _check_bounds(axis, dimension)
         axes.append(axis)
-    unused = tuple(i for i in range(len(shape)) if i not in used)
-    return BoxPartition(shape, tuple(axes), unused)
+    unused = () if len(used) == len(shape) else tuple(i for i in range(len(shape)) if i not in used)
+    return BoxPartition(shape, tuple(axes), unused, _only_piece(axes))
 
 
 class _Axis(NamedTuple):
@@ -147,6 +147,28 @@ def _strided(
     return _Axis(grid, source, start + stride * (count - 1), -stride or 1, count, reverse=True)
 
 
+def _only_piece(axes: Sequence[_Axis]) -> tuple[Any, ...] | None:
+    """Return the piece of a request that lies in one chunk, or None.
+
+    Small reads are common and should not pay for columns and products.
+    """
+    lowers, uppers, outs, parts, covers = [], [], [], [], True
+    for grid, _, start, stride, count, _ in axes:
+        lower, upper = grid.bounds(start)
+        end = start + stride * (count - 1)
+        if end >= upper:
+            return None
+        lowers.append(lower)
+        uppers.append(upper)
+        outs.append(slice(0, count))
+        parts.append(slice(start - lower, end - lower + 1, stride))
+        covers = covers and count == upper - lower
+    if not axes:  # a 0-d array indexed by () would give a scalar, not a view
+        return (), (), (), ..., ..., True
+    index_exp = tuple(map(slice, lowers, uppers))
+    return tuple(lowers), tuple(uppers), index_exp, tuple(outs), tuple(parts), covers
+
+
 def _check_bounds(axis: _Axis, dimension: int) -> None:
     low, high = axis.grid.inclusive_min, axis.grid.exclusive_max
     if axis.start < low or axis.last >= high:
@@ -164,20 +186,24 @@ class BoxPartition:
     shape: tuple[int, ...]
     axes: tuple[_Axis, ...]
     unused: tuple[int, ...]
+    only: tuple[Any, ...] | None
+    """The piece, if the request lies in one chunk."""
     empty: bool = False
     scattered: ClassVar[bool] = False
 
     @property
     def total(self) -> int:
+        if self.only is not None:
+            return 1
         return 0 if self.empty else prod(axis.cells() for axis in self.axes)
 
     def pieces(self) -> Iterator[tuple[Any, ...]]:
-        if self.empty:
-            return
+        if self.only is not None or self.empty:
+            return iter(() if self.only is None else (self.only,))
+        return chain.from_iterable(self._batches())
+
+    def _batches(self) -> Iterator[Iterator[tuple[Any, ...]]]:
         axes = self.axes
-        if not axes:
-            yield (), (), (), (), (), True
-            return
         # All columns but the longest are held whole: at most the square root of the chunks.
         longest = max(range(len(axes)), key=lambda i: axes[i].count)
         held = [
@@ -185,7 +211,7 @@ class BoxPartition:
         ]
         for batch in axes[longest].batches(_BATCH):
             held[longest] = batch
-            yield from _product(held)
+            yield _product(held)
 
     def request_view(self, array: Array) -> Array:
         unused, axes = self.unused, self.axes

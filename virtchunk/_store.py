@@ -1,0 +1,387 @@
+"""`TensorStore`: a view of elements that some driver provides, through an index transform."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Literal, NoReturn, TypeAlias, final
+
+import numpy as np
+import numpy.typing as npt
+
+from virtchunk._context.context import Context
+from virtchunk._control import Control
+from virtchunk._drivers.driver import Driver, Options, WriteOperation
+from virtchunk._engine.job import Progress
+from virtchunk._future import Future, Operation, WriteFutures
+from virtchunk._index.alignment import align
+from virtchunk._index.domain import IndexDomain
+from virtchunk._index.indexable import Assignable
+from virtchunk._index.transform import IndexTransform
+from virtchunk._schema.conversion import check_cast, convert_array
+from virtchunk._schema.dimension_units import transform_dimension_units
+from virtchunk._schema.dtype import dtype
+from virtchunk._schema.layout import ChunkLayout
+from virtchunk._schema.unit import Unit
+
+__all__ = ("TensorStore",)
+
+Array: TypeAlias = "np.ndarray[Any, Any]"
+
+
+@final
+class TensorStore(Assignable):
+    """An n-dimensional array whose elements are read and written on demand.
+
+    Indexing gives further views and reads nothing: `read` and `write` do. Coordinates are
+    absolute: a view of ``[10, 20)`` keeps the coordinates 10 to 19 until it is translated.
+
+    Made by `virtual_chunked`, `array` and `open`, not directly.
+
+    Example:
+        >>> view = ts.virtual_chunked(
+        ...     lambda domain, array, params: array.__setitem__(..., domain.inclusive_min[0]),
+        ...     dtype=ts.int32,
+        ...     shape=[6],
+        ...     chunk_layout=ts.ChunkLayout(read_chunk_shape=[2]),
+        ... )
+        >>> view[1:5].read().result()
+        array([0, 2, 2, 4], dtype=int32)
+    """
+
+    __slots__ = ("_driver", "_transaction", "_transform")
+
+    _driver: Driver
+    _transform: IndexTransform
+    _transaction: Any
+
+    def __init__(self) -> None:
+        raise TypeError("a TensorStore is made by virtual_chunked(), array() or open()")
+
+    @classmethod
+    def _of(
+        cls, driver: Driver, transform: IndexTransform, transaction: Any = None
+    ) -> TensorStore:
+        self = object.__new__(cls)
+        self._driver = driver
+        self._transform = transform
+        self._transaction = transaction
+        return self
+
+    # -- reading and writing -----------------------------------------------------------------
+
+    def read(
+        self,
+        *,
+        order: Literal["C", "F"] = "C",
+        batch: Any = None,
+        progress: Progress | None = None,
+    ) -> Future[Array]:
+        """Read the elements of the domain into a new array.
+
+        The read runs where the returned future is awaited, or inside ``result()``; until then
+        nothing happens. Chunks are computed concurrently, each at most once per read.
+
+        Args:
+            order: Memory order of the array, ``"C"`` (row-major) or ``"F"`` (column-major).
+            batch: A batch, passed on to callbacks.
+            progress: Called as ``progress(done, total, nbytes)`` for each finished chunk.
+
+        Returns:
+            A future of an array of shape ``self.shape``. Waiting for it raises the first error of
+            a callback, as it was raised, with a note that names the chunk; the other callbacks
+            have then been cancelled, and none runs any more. Cancelling the await does the same.
+
+        Raises:
+            ValueError: If ``order`` is neither; if the view is write-only; (from the future) if
+                the domain is not finite.
+        """
+        if order not in {"C", "F"}:
+            raise ValueError(f"order must be 'C' or 'F', got {order!r}")
+        if "r" not in self._driver.mode:
+            raise ValueError(f"{self!r} does not support reading: it has no read_function")
+        options = Options(batch, self._transaction, progress)
+        return Future._of(self._driver.read(self._transform, order, options))
+
+    def write(
+        self,
+        source: TensorStore | npt.ArrayLike,
+        *,
+        batch: Any = None,
+        can_reference_source_data_indefinitely: bool | None = None,
+        progress: Progress | None = None,
+    ) -> WriteFutures:
+        """Write to the elements of the domain.
+
+        The write runs where the returned object is awaited, or inside ``result()``. Chunks that
+        are only partly covered are read first and written whole; concurrent writes to one chunk
+        take turns, so that none is lost.
+
+        Args:
+            source: A scalar, an array, or another view; it is broadcast to the domain, and
+                converted to the data type where that loses nothing.
+            batch: A batch, passed on to callbacks.
+            can_reference_source_data_indefinitely: Accepted for compatibility. Callbacks are never
+                given the caller's own memory.
+            progress: Called as ``progress(done, total, nbytes)`` for each finished chunk.
+
+        Returns:
+            Futures of the two steps of the write. If it fails, a note on the error says which
+            chunks have been stored.
+
+        Raises:
+            ValueError: If the view is read-only; if the source does not fit the domain; (from the
+                future) if the domain is not finite, or if a write-only view would have to read.
+            TypeError: If the elements cannot be converted.
+        """
+        if "w" not in self._driver.mode:
+            raise ValueError(f"{self!r} does not support writing: it has no write_function")
+        options = Options(batch, self._transaction, progress)
+        operation: WriteOperation
+        if isinstance(source, TensorStore):
+            operation = _WriteView(self, source, options)
+        else:
+            operation = self._write_array(source, options)
+        commit: Future[None] = Future._of(operation)
+        return WriteFutures(lambda: Future._of(_Stage(operation)), commit)
+
+    def _write_array(self, source: npt.ArrayLike, options: Options) -> WriteOperation:
+        values = convert_array(source, self.dtype)
+        owned = values is not source and values.base is None and not hasattr(source, "__array__")
+        shape = self._transform.domain.shape
+        if values.shape != shape:
+            align(IndexDomain(shape=values.shape), self._transform.domain)
+            surplus = values.ndim - len(shape)
+            values = np.broadcast_to(values.reshape(values.shape[max(surplus, 0) :]), shape)
+        return self._driver.write(self._transform, values, owned, options)
+
+    def _assign(self, source: Any) -> None:
+        """Write and wait: what ``t[...] = source`` does, to the view ``t[...]``."""
+        self.write(source).result()
+
+    def __array__(
+        self, dtype: npt.DTypeLike | None = None, copy: bool | None = None, context: Any = None
+    ) -> Array:
+        """Read everything, blocking, so that NumPy functions accept a view.
+
+        Raises:
+            ValueError: If ``copy`` is False: reading always makes a new array.
+        """
+        if copy is False:
+            raise ValueError("reading a TensorStore always makes a new array: copy=False cannot be")
+        return np.asarray(self.read().result(), dtype=dtype)
+
+    # -- views -------------------------------------------------------------------------------
+
+    def _get_transform(self) -> IndexTransform:
+        return self._transform
+
+    def _with_transform(self, transform: IndexTransform) -> TensorStore:
+        return TensorStore._of(self._driver, transform, self._transaction)
+
+    def with_transaction(self, transaction: Any) -> TensorStore:
+        """Return the same view, with another transaction or (None) without one."""
+        return TensorStore._of(self._driver, self._transform, transaction)
+
+    def __copy__(self) -> TensorStore:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (self._driver, self._transform)
+
+    # -- what it is --------------------------------------------------------------------------
+
+    @property
+    def domain(self) -> IndexDomain:
+        """The domain: which coordinates can be read and written."""
+        return self._transform.domain
+
+    @property
+    def dtype(self) -> dtype:
+        """The data type of the elements."""
+        return self._driver.dtype
+
+    @property
+    def rank(self) -> int:
+        """The number of dimensions."""
+        return self._transform.domain.rank
+
+    @property
+    def ndim(self) -> int:
+        """The number of dimensions; the same as `rank`."""
+        return self._transform.domain.rank
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The extents of the domain; 2**62 - 1 or more where it is unbounded."""
+        return self._transform.domain.shape
+
+    @property
+    def origin(self) -> tuple[int, ...]:
+        """The first coordinate of each dimension."""
+        return self._transform.domain.origin
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return self._transform.domain.size
+
+    @property
+    def mode(self) -> str:
+        """``"r"`` (read-only), ``"w"`` (write-only) or ``"rw"``."""
+        return self._driver.mode
+
+    @property
+    def readable(self) -> bool:
+        """Whether `read` is supported."""
+        return "r" in self._driver.mode
+
+    @property
+    def writable(self) -> bool:
+        """Whether `write` is supported."""
+        return "w" in self._driver.mode
+
+    @property
+    def transaction(self) -> Any:
+        """The transaction that reads and writes belong to, or None."""
+        return self._transaction
+
+    @property
+    def chunk_layout(self) -> ChunkLayout:
+        """How the domain is cut into chunks, as seen through the view's transform."""
+        from virtchunk._schema.layout_transform import transform_layout
+
+        return transform_layout(self._driver.layout, self._transform)
+
+    @property
+    def dimension_units(self) -> tuple[Unit | None, ...]:
+        """The physical quantity of one step along each dimension, or None where unknown."""
+        return transform_dimension_units(self._driver.dimension_units, self._transform)
+
+    @property
+    def base(self) -> TensorStore | None:
+        """The view that this one is made from by computation: None."""
+        return None
+
+    @property
+    def kvstore(self) -> None:
+        """The key-value store of the chunks: None, for callbacks and arrays have none."""
+        return None
+
+    @property
+    def codec(self) -> None:
+        """The encoding of the chunks: None, for they are not encoded."""
+        return None
+
+    @property
+    def fill_value(self) -> None:
+        """The value of elements that were never written: None, for there are none."""
+        return None
+
+    def __len__(self) -> int:
+        if not self.rank:
+            raise TypeError("len() of a TensorStore of rank 0")
+        return self.shape[0]
+
+    def __repr__(self) -> str:
+        return (
+            f"TensorStore({self._driver.describe()}, {self.mode}, "
+            f"dtype={self.dtype.name}, domain={self.domain})"
+        )
+
+    # -- what virtual views and arrays cannot do -----------------------------------------------
+
+    def resize(
+        self,
+        inclusive_min: Iterable[int | None] | None = None,
+        exclusive_max: Iterable[int | None] | None = None,
+        resize_metadata_only: bool = False,
+        resize_tied_bounds: bool = False,
+        expand_only: bool = False,
+        shrink_only: bool = False,
+    ) -> NoReturn:
+        """Refuse: the bounds of these views are fixed when they are made.
+
+        Raises:
+            ValueError: If the view is read-only.
+            NotImplementedError: In all other cases.
+        """
+        if "w" not in self._driver.mode:
+            raise ValueError(f"{self!r} does not support resizing: it is read-only")
+        raise NotImplementedError(f"{self!r} does not support resizing: its bounds are fixed")
+
+    def resolve(self, fix_resizable_bounds: bool = False, batch: Any = None) -> Future[TensorStore]:
+        """Return a future of an equal view: the bounds of these views never change."""
+        return Future._resolved(self)
+
+    def storage_statistics(
+        self, *, query_not_stored: bool = False, query_fully_stored: bool = False
+    ) -> NoReturn:
+        """Refuse: nobody knows what callbacks have stored.
+
+        Raises:
+            NotImplementedError: Always.
+        """
+        raise NotImplementedError(f"{self!r} does not support storage statistics")
+
+    @property
+    def url(self) -> str:
+        """Refuse: callbacks and arrays have no address.
+
+        Raises:
+            NotImplementedError: Always.
+        """
+        raise NotImplementedError(f"{self!r} has no URL representation")
+
+
+def _restore(driver: Driver, transform: IndexTransform) -> TensorStore:
+    return TensorStore._of(driver, transform)
+
+
+@final
+class _WriteView:
+    """A write whose source is another view: read first, then written."""
+
+    def __init__(self, target: TensorStore, source: TensorStore, options: Options) -> None:
+        check_cast(source.dtype.numpy_dtype, target.dtype)
+        self.target = target
+        self.options = options
+        self.source = source[align(source.domain, target.domain)]
+        self.values: Array | None = None
+
+    def describe(self) -> str:
+        return f"write to {self.target.domain} of {self.target!r}"
+
+    def stage(self) -> None:
+        self.values = self.source.read().result()
+
+    async def stage_awaiting(self) -> None:
+        self.values = await self.source.read()
+
+    def _write(self, values: Array) -> Operation[None]:
+        converted = convert_array(values, self.target.dtype)
+        return self.target._driver.write(self.target._transform, converted, True, self.options)
+
+    def run_blocking(self, control: Control) -> None:
+        values = self.values if self.values is not None else self.source.read().result()
+        self._write(values).run_blocking(control)
+
+    async def run(self) -> None:
+        values = self.values if self.values is not None else await self.source.read()
+        await self._write(values).run()
+
+
+@final
+class _Stage:
+    """Only the first step of a write: letting go of the source."""
+
+    def __init__(self, operation: WriteOperation) -> None:
+        self.operation = operation
+
+    def describe(self) -> str:
+        return f"copy for the {self.operation.describe()}"
+
+    def run_blocking(self, control: Control) -> None:
+        self.operation.stage()
+
+    async def run(self) -> None:
+        await self.operation.stage_awaiting()
