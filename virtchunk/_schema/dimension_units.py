@@ -66,8 +66,8 @@ def _normalize(unit: Any, dim: int) -> Unit | None:
         return Unit(unit)
     except TypeError:
         raise TypeError(
-            f"dimension_units[{dim}] must be a Unit, text such as '4nm', a number, a pair of number "
-            f"and base unit, or None, got {unit!r}"
+            f"dimension_units[{dim}] must be a Unit, text such as '4nm', a number, "
+            f"a pair of number and base unit, or None, got {unit!r}"
         ) from None
 
 
@@ -112,8 +112,9 @@ def transform_dimension_units(units: DimensionUnits, transform: IndexTransform) 
 
     Example:
         >>> from virtchunk._schema.dimension_units import transform_dimension_units
-        >>> stride = ts.IndexTransform(input_shape=[3], output=[ts.OutputIndexMap(0, -2, 0)])
-        >>> transform_dimension_units((ts.Unit("4nm"),), stride)
+        >>> backwards = ts.OutputIndexMap(offset=9, input_dimension=0, stride=-2)
+        >>> transform = ts.IndexTransform(input_shape=[3], output=[backwards])
+        >>> transform_dimension_units((ts.Unit("4nm"),), transform)
         (Unit(8, "nm"),)
     """
     result: list[Unit | None] = [None] * transform.domain.rank

@@ -72,6 +72,9 @@ class FillValue:
 
     __hash__ = None  # type: ignore[assignment]
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (FillValue._owned, (self.data_type, np.array(self.array)))
+
     def __str__(self) -> str:
         return str(self.array.tolist())
 
@@ -140,7 +143,16 @@ class FillValue:
         except IndexError as error:
             raise ValueError(f"cannot transform fill_value {self}: {error}") from None
         core = self.array.reshape([extent for _, extent in varying])
-        return FillValue._owned(self.data_type, core[positions][0])
+        result = core[positions]
+        return FillValue._owned(self.data_type, result.reshape(result.shape[1:]))
+
+    def public_array(self) -> Array:
+        """Return the elements for users to keep: what they could modify in them is a copy."""
+        if self.data_type.name != "json":
+            return self.array
+        array = convert_array(self.array, self.data_type)
+        array.setflags(write=False)
+        return array
 
     def to_json(self) -> Any:
         """Return the JSON representation: an element, or nested arrays of elements.
@@ -150,6 +162,13 @@ class FillValue:
         """
         encode = element_json(self.data_type).encode
         return _nest([encode(item) for item in self.array.reshape(-1)], self.array.shape)
+
+    def for_display(self) -> Any:
+        """Return the JSON representation, or the elements themselves if there is none."""
+        try:
+            return self.to_json()
+        except ValueError:
+            return self.array.tolist()
 
     @classmethod
     def from_json(cls, value: Any, data_type: dtype | None) -> FillValue:
