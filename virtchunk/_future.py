@@ -14,7 +14,7 @@ import traceback
 import warnings
 from collections.abc import Awaitable, Callable, Generator
 from inspect import isawaitable
-from typing import Any, Generic, Protocol, TypeAlias, TypeVar, cast, final
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar, final
 
 import anyio
 import anyio.lowlevel
@@ -105,7 +105,7 @@ class Future(Generic[T]):
                     "await the coroutine, or pass loop="
                 )
             return cls._of(_Awaiting(future, home))
-        return cls._resolved(cast("T", future))
+        return cls._resolved(future)
 
     @classmethod
     def _of(cls, operation: Operation[T] | None) -> Future[T]:

@@ -70,7 +70,7 @@ class Signal:
         event = threading.Event()
         self._listeners.append(event.set)
         try:
-            return self._set or event.wait(timeout)
+            return self.is_set() or event.wait(timeout)
         finally:
             self._forget(event.set)
 

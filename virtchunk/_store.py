@@ -21,6 +21,7 @@ from virtchunk._schema.conversion import check_cast, convert_array
 from virtchunk._schema.dimension_units import transform_dimension_units
 from virtchunk._schema.dtype import dtype
 from virtchunk._schema.layout import ChunkLayout
+from virtchunk._schema.layout_transform import transform_layout
 from virtchunk._schema.unit import Unit
 
 __all__ = ("TensorStore",)
@@ -248,9 +249,8 @@ class TensorStore(Assignable):
     @property
     def chunk_layout(self) -> ChunkLayout:
         """How the domain is cut into chunks, as seen through the view's transform."""
-        from virtchunk._schema.layout_transform import transform_layout
-
-        return transform_layout(self._driver.layout, self._transform)
+        constraints = transform_layout(self._driver.layout._constraints, self._transform)
+        return ChunkLayout._trusted(constraints)
 
     @property
     def dimension_units(self) -> tuple[Unit | None, ...]:

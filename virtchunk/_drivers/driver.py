@@ -47,18 +47,33 @@ class WriteOperation(Operation[None], Protocol):
 class Driver(Protocol):
     """Elements over a base domain, to be read and written through index transforms."""
 
-    name: str
-    """The name of the driver in a JSON spec."""
-    dtype: dtype
-    domain: IndexDomain
-    """The base domain, with explicit bounds."""
-    mode: str
-    """What can be done: ``"r"``, ``"w"`` or ``"rw"``."""
-    layout: ChunkLayout
-    """How the base domain is cut into chunks."""
-    dimension_units: tuple[Unit | None, ...]
-    """The unit of one step along each dimension of the base domain."""
-    context: Context
+    @property
+    def name(self) -> str:
+        """The name of the driver in a JSON spec."""
+
+    @property
+    def dtype(self) -> dtype:
+        """The data type of the elements."""
+
+    @property
+    def domain(self) -> IndexDomain:
+        """The base domain, with explicit bounds."""
+
+    @property
+    def mode(self) -> str:
+        """What can be done: ``"r"``, ``"w"`` or ``"rw"``."""
+
+    @property
+    def layout(self) -> ChunkLayout:
+        """How the base domain is cut into chunks."""
+
+    @property
+    def dimension_units(self) -> tuple[Unit | None, ...]:
+        """The unit of one step along each dimension of the base domain."""
+
+    @property
+    def context(self) -> Context:
+        """The resources that the driver uses."""
 
     def read(self, transform: IndexTransform, order: str, options: Options) -> Operation[Array]:
         """Prepare to read.

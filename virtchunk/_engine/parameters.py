@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, final
+from typing import Any, Protocol, TypeAlias, final
 
 import attrs
 import numpy as np
@@ -10,9 +10,6 @@ import numpy as np
 from virtchunk._future import FutureLike
 from virtchunk._index.domain import IndexDomain
 from virtchunk._schema.generation import TimestampedStorageGeneration
-
-if TYPE_CHECKING:
-    from virtchunk._batch import Batch
 
 __all__ = (
     "ReadFunction",
@@ -35,7 +32,7 @@ class VirtualChunkedReadParameters:
     staleness_bound: float = float("-inf")
     """Content known to be current at this time or later serves: seconds since the epoch, or
     ``-inf`` if any content does."""
-    batch: Batch | None = None
+    batch: Any = None
     """The batch that the read belongs to, to be passed on to reads of other views and stores."""
 
 

@@ -41,7 +41,9 @@ class Worker:
         self.limiter = limiter
         self.parent = parent
         """The worker whose callback started this operation."""
-        self.loop = loop if loop is not None or parent is None else parent.loop
+        if loop is None and parent is not None:
+            loop = parent.loop
+        self.loop: EventLoopToken | None = loop
         """The event loop of the task that awaits the outermost operation, if there is one."""
         self.held = False
         """Whether a token is held now."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import chain, product, repeat
 from math import prod
-from typing import Any, ClassVar, NamedTuple, Protocol, TypeAlias, final
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeAlias, cast, final
 
 import attrs
 import numpy as np
@@ -112,24 +112,24 @@ def partition(transform: IndexTransform, grid: Sequence[DimensionGrid]) -> Parti
 
 
 class _Axis(NamedTuple):
-    """One grid dimension of a box: the coordinates ``start + stride * k``, ``0 <= k < count``."""
+    """One grid dimension of a box: the coordinates ``start + stride * k``, ``0 <= k < extent``."""
 
     grid: DimensionGrid
     source: int | None
     start: int
     stride: int
-    count: int
+    extent: int
     reverse: bool = False
 
     @property
     def last(self) -> int:
-        return self.start + self.stride * (self.count - 1)
+        return self.start + self.stride * (self.extent - 1)
 
     def batches(self, batch: int) -> Iterator[Columns]:
-        return columns(self.grid, self.start, self.stride, self.count, batch)
+        return columns(self.grid, self.start, self.stride, self.extent, batch)
 
     def cells(self) -> int:
-        if self.count == 1 or self.start == self.last:
+        if self.extent == 1 or self.start == self.last:
             return 1
         cells = self.grid.cells(self.start, self.last)
         if self.stride == 1 or cells == 1:
@@ -138,13 +138,13 @@ class _Axis(NamedTuple):
 
 
 def _strided(
-    grid: DimensionGrid, source: int, offset: int, stride: int, low: int, count: int
+    grid: DimensionGrid, source: int, offset: int, stride: int, low: int, extent: int
 ) -> _Axis:
     start = offset + stride * low
     if stride > 0:
-        return _Axis(grid, source, start, stride, count)
+        return _Axis(grid, source, start, stride, extent)
     # Walk the same coordinates upwards, and reverse the axis of the request instead.
-    return _Axis(grid, source, start + stride * (count - 1), -stride or 1, count, reverse=True)
+    return _Axis(grid, source, start + stride * (extent - 1), -stride or 1, extent, reverse=True)
 
 
 def _only_piece(axes: Sequence[_Axis]) -> tuple[Any, ...] | None:
@@ -153,16 +153,16 @@ def _only_piece(axes: Sequence[_Axis]) -> tuple[Any, ...] | None:
     Small reads are common and should not pay for columns and products.
     """
     lowers, uppers, outs, parts, covers = [], [], [], [], True
-    for grid, _, start, stride, count, _ in axes:
+    for grid, _, start, stride, extent, _ in axes:
         lower, upper = grid.bounds(start)
-        end = start + stride * (count - 1)
+        end = start + stride * (extent - 1)
         if end >= upper:
             return None
         lowers.append(lower)
         uppers.append(upper)
-        outs.append(slice(0, count))
+        outs.append(slice(0, extent))
         parts.append(slice(start - lower, end - lower + 1, stride))
-        covers = covers and count == upper - lower
+        covers = covers and extent == upper - lower
     if not axes:  # a 0-d array indexed by () would give a scalar, not a view
         return (), (), (), ..., ..., True
     index_exp = tuple(map(slice, lowers, uppers))
@@ -205,7 +205,7 @@ class BoxPartition:
     def _batches(self) -> Iterator[Iterator[tuple[Any, ...]]]:
         axes = self.axes
         # All columns but the longest are held whole: at most the square root of the chunks.
-        longest = max(range(len(axes)), key=lambda i: axes[i].count)
+        longest = max(range(len(axes)), key=lambda i: axes[i].extent)
         held = [
             None if i == longest else _join(axis.batches(_BATCH)) for i, axis in enumerate(axes)
         ]
@@ -232,6 +232,17 @@ class BoxPartition:
     def spread(self, array: Array) -> None:
         spread(array, self.unused)
 
+    def region(self, piece: tuple[Any, ...]) -> tuple[slice, ...]:
+        """Return the positions of a piece in the request, counted from 0, per input dimension."""
+        region = [slice(0, size) for size in self.shape]
+        for axis, out in zip(self.axes, piece[3] if self.axes else (), strict=True):
+            if axis.source is not None:
+                ends = (out.start, out.stop)
+                if axis.reverse:
+                    ends = (axis.extent - out.stop, axis.extent - out.start)
+                region[axis.source] = slice(*ends)
+        return tuple(region)
+
 
 def spread(array: Array, dimensions: tuple[int, ...]) -> None:
     """Copy, in place, the first entry along each of ``dimensions`` to all others."""
@@ -244,7 +255,7 @@ def _join(batches: Iterator[Columns]) -> Columns:
     first = next(batches)
     for batch in batches:
         for column, more in zip(first, batch, strict=True):
-            column.extend(more)  # type: ignore[arg-type]
+            cast("list[object]", column).extend(cast("list[object]", more))
     return first
 
 

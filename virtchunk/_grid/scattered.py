@@ -162,11 +162,11 @@ def _cells(
         )
     distinct, inverse = np.unique(values, return_inverse=True)
     bounds = np.empty((2, len(distinct)), np.int64)
-    high = None
+    low = high = grid.inclusive_min
     for i, value in enumerate(distinct.tolist()):
-        if high is None or value >= high:
+        if value >= high:
             low, high = grid.bounds(value)
-        bounds[:, i] = low, high
+        bounds[:, i] = (low, high)
     inverse = inverse.reshape(-1)
     return bounds[0][inverse], bounds[1][inverse]
 
