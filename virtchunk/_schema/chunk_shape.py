@@ -1,9 +1,9 @@
 """Choosing one grid of chunks that satisfies a layout's constraints, for a domain.
 
-The extent of each dimension of a chunk comes, in this order, from a constraint on the shape, or from
-the number of elements: the dimensions that are left get extents in the proportion of their aspect
-ratios, none larger than the domain, so that the chunk has as many elements as possible but not more
-than asked for, 1 Mi by default.
+The extent of each dimension of a chunk comes, in this order, from a constraint on the shape, or
+from the number of elements: the dimensions that are left get extents in the proportion of their
+aspect ratios, none larger than the domain, so that the chunk has as many elements as possible but
+not more than asked for, 1 Mi by default.
 
 The second part has no closed form, because extents are whole numbers, cannot exceed the domain and
 cannot fall below 1. It is a search for the largest factor by which the aspect ratio may be
@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING, Final, final
 
 import attrs
 
-from virtchunk._index.interval import INF, INF_UPPER
-from virtchunk._schema.constraints import DimConstraints
+from virtchunk._index.interval import INF, INF_UPPER, shift
 from virtchunk._schema.grid_constraints import WHOLE_DOMAIN, GridConstraints
 from virtchunk._schema.layout import ChunkLayout
 from virtchunk._schema.layout_constraints import LayoutConstraints
 
 if TYPE_CHECKING:
     from virtchunk._index.domain import IndexDomain
+    from virtchunk._schema.constraints import DimConstraints
 
 __all__ = ("DEFAULT_CHUNK_ELEMENTS", "ChunkGrid", "choose_chunk_grid", "choose_chunk_shape")
 
@@ -36,8 +36,8 @@ DEFAULT_CHUNK_ELEMENTS: Final = 2**20
 _WIDE_RANGE: Final = 4.0
 """Ratio of the bounds above which the search halves their ratio rather than their difference."""
 _PRECISION: Final = 0.5
-"""Difference of the bounds at which the search ends; the dimension with the largest aspect ratio has
-one element per unit."""
+"""Difference of the bounds at which the search ends, in elements of the dimension with the largest
+aspect ratio."""
 
 
 @final
@@ -83,8 +83,8 @@ def choose_chunk_grid(layout: ChunkLayout, domain: IndexDomain) -> ChunkGrid:
     Raises:
         ValueError: The ranks differ; hard constraints on chunks to read and to write differ; there
             is a hard constraint on the shape of codec chunks; a chunk shall be as large as the
-            domain, which is unbounded; or a chunk at the grid's origin would reach beyond the range
-            of indices.
+            domain, which is unbounded; or a chunk at the grid's origin, or the domain relative to
+            it, would reach beyond the range of indices.
 
     Example:
         >>> from virtchunk._schema.chunk_shape import choose_chunk_grid
@@ -106,12 +106,7 @@ def choose_chunk_grid(layout: ChunkLayout, domain: IndexDomain) -> ChunkGrid:
         ) from None
     shape = choose_chunk_shape(grid, domain)
     origin = _choose_origin(constraints.grid_origin, shape, domain)
-    for dim, (lower, extent) in enumerate(zip(origin, shape, strict=True)):
-        if lower + extent >= INF:
-            raise ValueError(
-                f"a chunk of extent {extent} at the grid origin {lower} of dimension {dim} reaches "
-                f"beyond the range of indices; choose another grid origin"
-            )
+    _check_range(origin, shape, domain)
     return ChunkGrid(origin, shape, constraints.inner_order or tuple(range(rank)))
 
 
@@ -131,6 +126,18 @@ def _choose_origin(
         origin if origin is not None else 0 if lower == -INF else lower % extent
         for origin, lower, extent in zip(wanted, domain.inclusive_min, shape, strict=True)
     )
+
+
+def _check_range(origin: tuple[int, ...], shape: tuple[int, ...], domain: IndexDomain) -> None:
+    """Check that the first chunk, and the domain relative to it, stay in the range of indices."""
+    for dim, lower in enumerate(origin):
+        where = f" of dimension {dim} relative to the grid origin {lower}"
+        shift(domain.inclusive_min[dim], domain.exclusive_max[dim], -lower, where)
+        if lower + shape[dim] > INF_UPPER:
+            raise ValueError(
+                f"a chunk of extent {shape[dim]} at the grid origin {lower} of dimension {dim} "
+                f"reaches beyond the range of indices; choose another grid origin"
+            )
 
 
 def choose_chunk_shape(grid: GridConstraints, domain: IndexDomain) -> tuple[int, ...]:
@@ -169,7 +176,8 @@ def _domain_extent(dim: int, lower: int, upper: int) -> int:
 
 
 def _largest_extent(lower: int, upper: int, elements: int) -> float:
-    return float(max(1, min(upper - lower, elements)))
+    unbounded = lower == -INF or upper == INF_UPPER
+    return float(max(1, elements if unbounded else min(upper - lower, elements)))
 
 
 def _proportional_extents(

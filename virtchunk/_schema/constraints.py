@@ -106,7 +106,7 @@ class DimConstraints(Generic[T]):
         return self.add(other.hard, is_hard=is_hard).add(other.soft, is_hard=False)
 
     def or_none(self) -> DimConstraints[T] | None:
-        """These constraints, or None if there is none, so that equal constraints are equal values."""
+        """These constraints, or None if there is none: equal constraints are equal values."""
         constrained = any(value is not None for value in self.hard + self.soft)
         return self if constrained else None
 

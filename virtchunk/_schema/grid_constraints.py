@@ -1,4 +1,4 @@
-"""What one kind of chunk should look like: shape, aspect ratio and number of elements, as a value."""
+"""What chunks should look like: shape, aspect ratio and number of elements, as one value."""
 
 from __future__ import annotations
 
@@ -140,7 +140,8 @@ def _check_ratio(ratio: float | None, dim: int) -> float | None:
     if 0 < ratio < math.inf:
         return ratio
     raise ValueError(
-        f"aspect ratio {ratio} for dimension {dim} must be positive and finite, or 0 or None for any"
+        f"aspect ratio {ratio} for dimension {dim} must be positive and finite, "
+        f"or 0 or None for any"
     )
 
 

@@ -2,87 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any, Final, TypeAlias, TypedDict, Unpack, final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, Unpack, final
 
 import attrs
 
 from virtchunk._index.domain import IndexDomain
 from virtchunk._index.interval import INF, INF_UPPER
-from virtchunk._schema.grid_constraints import GridConstraints
 from virtchunk._schema.json_value import format_json
-from virtchunk._schema.layout_arguments import (
-    Float,
-    Int,
-    check_keywords,
-    parse_ints,
-    parse_optional_ints,
-)
 from virtchunk._schema.layout_constraints import LAYOUT_UNCONSTRAINED, LayoutConstraints, Usage
-from virtchunk._schema.layout_grid import (
-    GRID_FIELDS,
-    Grid,
-    add_to_grid,
-    hard_values,
-    parse_grid,
-    parse_rank,
-    soft_values,
-)
+from virtchunk._schema.layout_grid import Grid as _Grid
+from virtchunk._schema.layout_grid import hard_values, soft_values
 from virtchunk._schema.layout_json import layout_from_json, layout_to_json
+from virtchunk._schema.layout_keywords import ChunkLayoutKeywords, add_to_layout
 
-__all__ = ("ChunkLayout", "ChunkLayoutKeywords")
+if TYPE_CHECKING:
+    from virtchunk._schema.grid_constraints import GridConstraints
 
-_Setter: TypeAlias = Callable[[LayoutConstraints, Any], LayoutConstraints]
+__all__ = ("ChunkLayout",)
+
 _ABSENT: Final[Any] = object()
-
-
-class ChunkLayoutKeywords(TypedDict, total=False):
-    """The keyword arguments of `ChunkLayout` and its `update`."""
-
-    rank: Int | None
-    inner_order: Iterable[Int] | None
-    inner_order_soft_constraint: Iterable[Int] | None
-    grid_origin: Iterable[Int | None] | None
-    grid_origin_soft_constraint: Iterable[Int | None] | None
-    chunk: Grid | None
-    write_chunk: Grid | None
-    read_chunk: Grid | None
-    codec_chunk: Grid | None
-    chunk_shape: Iterable[Int | None] | None
-    chunk_shape_soft_constraint: Iterable[Int | None] | None
-    write_chunk_shape: Iterable[Int | None] | None
-    write_chunk_shape_soft_constraint: Iterable[Int | None] | None
-    read_chunk_shape: Iterable[Int | None] | None
-    read_chunk_shape_soft_constraint: Iterable[Int | None] | None
-    codec_chunk_shape: Iterable[Int | None] | None
-    codec_chunk_shape_soft_constraint: Iterable[Int | None] | None
-    chunk_aspect_ratio: Iterable[Float | None] | None
-    chunk_aspect_ratio_soft_constraint: Iterable[Float | None] | None
-    write_chunk_aspect_ratio: Iterable[Float | None] | None
-    write_chunk_aspect_ratio_soft_constraint: Iterable[Float | None] | None
-    read_chunk_aspect_ratio: Iterable[Float | None] | None
-    read_chunk_aspect_ratio_soft_constraint: Iterable[Float | None] | None
-    codec_chunk_aspect_ratio: Iterable[Float | None] | None
-    codec_chunk_aspect_ratio_soft_constraint: Iterable[Float | None] | None
-    chunk_elements: Int | None
-    chunk_elements_soft_constraint: Int | None
-    write_chunk_elements: Int | None
-    write_chunk_elements_soft_constraint: Int | None
-    read_chunk_elements: Int | None
-    read_chunk_elements_soft_constraint: Int | None
-    codec_chunk_elements: Int | None
-    codec_chunk_elements_soft_constraint: Int | None
-    finalize: bool | None
 
 
 @final
 class ChunkLayout:
-    """Constraints on how an array is laid out: grids of chunks, and the order of elements in a chunk.
+    """Constraints on how an array is laid out: grids of chunks, and the order within a chunk.
 
-    There is a grid of chunks to read, one of chunks to write and one of chunks that a codec works on.
-    Each may be constrained by shape, aspect ratio and number of elements (see `ChunkLayout.Grid`);
-    all have one origin. ``chunk`` and the keywords that begin with ``chunk_`` are about reading and
-    writing alike.
+    There is a grid of chunks to read, one of chunks to write and one of chunks that a codec works
+    on. Each may be constrained by shape, aspect ratio and number of elements (see
+    `ChunkLayout.Grid`); all have one origin. ``chunk`` and the keywords that begin with ``chunk_``
+    are about reading and writing alike.
 
     A hard constraint must hold, a soft one (``..._soft_constraint``) is a wish. A hard constraint
     replaces a soft one, the first of several soft ones stays, and hard ones must agree.
@@ -98,8 +46,8 @@ class ChunkLayout:
         write_chunk: Constraints on the chunks to write.
         read_chunk: Constraints on the chunks to read.
         codec_chunk: Constraints on the chunks that a codec works on.
-        chunk_shape: Extents of a chunk; None or 0 for any, -1 for that of the domain (which is a soft
-            constraint even here). Likewise ``write_chunk_shape``, ``read_chunk_shape``; and
+        chunk_shape: Extents of a chunk; None or 0 for any, -1 for that of the domain (which is a
+            soft constraint even here). Likewise ``write_chunk_shape``, ``read_chunk_shape``; and
             ``codec_chunk_shape``, which constrains the chunks to read.
         chunk_aspect_ratio: Relative extents of a chunk; None or 0 for any; also for the codec.
             Likewise ``write_chunk_aspect_ratio``, ``read_chunk_aspect_ratio``; and
@@ -127,14 +75,14 @@ class ChunkLayout:
     __slots__ = ("_constraints",)
     __hash__ = None  # type: ignore[assignment]  # `update` changes what it is equal to
 
-    Grid = Grid
+    Grid: TypeAlias = _Grid
     """Constraints on the chunks of one grid."""
 
     _constraints: LayoutConstraints
 
     def __init__(self, json: Any = _ABSENT, **constraints: Unpack[ChunkLayoutKeywords]) -> None:
         if json is _ABSENT:
-            self._constraints = _parse_keywords(LAYOUT_UNCONSTRAINED, constraints, "ChunkLayout")
+            self._constraints = add_to_layout(LAYOUT_UNCONSTRAINED, constraints, "ChunkLayout")
         elif constraints:
             raise TypeError(
                 f"ChunkLayout() takes either json or keywords, got json and {[*constraints]}"
@@ -161,7 +109,7 @@ class ChunkLayout:
             >>> layout.read_chunk.shape
             (64, 64)
         """
-        self._constraints = _parse_keywords(self._constraints, constraints, "update")
+        self._constraints = add_to_layout(self._constraints, constraints, "update")
 
     @property
     def rank(self) -> int:
@@ -197,17 +145,17 @@ class ChunkLayout:
         return soft_values(self._constraints.rank, self._constraints.grid_origin)
 
     @property
-    def write_chunk(self) -> Grid:
+    def write_chunk(self) -> _Grid:
         """Constraints on the chunks to write; a copy."""
         return _public_grid(self._constraints.write_chunk)
 
     @property
-    def read_chunk(self) -> Grid:
+    def read_chunk(self) -> _Grid:
         """Constraints on the chunks to read; a copy."""
         return _public_grid(self._constraints.read_chunk)
 
     @property
-    def codec_chunk(self) -> Grid:
+    def codec_chunk(self) -> _Grid:
         """Constraints on the chunks that a codec works on; a copy."""
         return _public_grid(self._constraints.codec_chunk)
 
@@ -263,9 +211,9 @@ class ChunkLayout:
         return ChunkLayout._trusted(self._constraints)
 
 
-def _public_grid(grid: GridConstraints) -> Grid:
+def _public_grid(grid: GridConstraints) -> _Grid:
     # As in the original, the grids of a layout of rank 0 do not tell their rank.
-    return Grid._trusted(grid if grid.rank else attrs.evolve(grid, rank=None))
+    return _Grid._trusted(grid if grid.rank else attrs.evolve(grid, rank=None))
 
 
 def _template(layout: LayoutConstraints, usage: Usage) -> IndexDomain:
@@ -288,84 +236,3 @@ def _template(layout: LayoutConstraints, usage: Usage) -> IndexDomain:
                 )
     explicit = (False,) * rank
     return IndexDomain._trusted(tuple(lower), tuple(upper), ("",) * rank, explicit, explicit)
-
-
-def _add_inner_order(is_hard: bool) -> _Setter:
-    def add(layout: LayoutConstraints, value: Any) -> LayoutConstraints:
-        order = parse_ints(value)
-        return layout.add_inner_order(order, is_hard=is_hard) if order else layout
-
-    return add
-
-
-def _add_grid_origin(is_hard: bool) -> _Setter:
-    def add(layout: LayoutConstraints, value: Any) -> LayoutConstraints:
-        origin = parse_optional_ints(value)
-        return layout.add_grid_origin(origin, is_hard=is_hard) if origin else layout
-
-    return add
-
-
-def _add_grid_field(usages: tuple[Usage, ...], field: str, is_hard: bool) -> _Setter:
-    def add(layout: LayoutConstraints, value: Any) -> LayoutConstraints:
-        value = value if field == "elements" else list(value)
-        for usage in usages:
-            grid = add_to_grid(getattr(layout, usage), field, value, is_hard=is_hard)
-            layout = layout.with_grid(usage, grid)
-        return layout
-
-    return add
-
-
-def _usages(prefix: str, field: str) -> tuple[Usage, ...]:
-    """The grids that the keyword ``{prefix}chunk_{field}`` is about."""
-    if prefix == "write_":
-        return ("write_chunk",)
-    # The original takes these two keywords for constraints on the read chunk; programs that use them
-    # to set the chunk size of a view rely on it. `codec_chunk=` is the way to mean the codec.
-    if prefix == "read_" or (prefix == "codec_" and field != "elements"):
-        return ("read_chunk",)
-    if prefix == "codec_":
-        return ("codec_chunk",)
-    everyone: tuple[Usage, ...] = ("write_chunk", "read_chunk", "codec_chunk")
-    return everyone if field == "aspect_ratio" else everyone[:2]
-
-
-def _finalize(layout: LayoutConstraints, value: Any) -> LayoutConstraints:
-    return layout.finalized() if value else layout
-
-
-_SETTERS: Final[dict[str, _Setter]] = {
-    "rank": lambda layout, value: layout.with_rank(parse_rank(value)),
-    "inner_order": _add_inner_order(True),
-    "inner_order_soft_constraint": _add_inner_order(False),
-    "grid_origin": _add_grid_origin(True),
-    "grid_origin_soft_constraint": _add_grid_origin(False),
-    "chunk": lambda layout, value: layout.merge_shared_grid(parse_grid(value)),
-    "write_chunk": lambda layout, value: layout.merge_grid("write_chunk", parse_grid(value)),
-    "read_chunk": lambda layout, value: layout.merge_grid("read_chunk", parse_grid(value)),
-    "codec_chunk": lambda layout, value: layout.merge_grid("codec_chunk", parse_grid(value)),
-    **{
-        f"{prefix}chunk_{field}{suffix}": _add_grid_field(_usages(prefix, field), field, is_hard)
-        for field in GRID_FIELDS
-        for prefix in ("", "write_", "read_", "codec_")
-        for suffix, is_hard in (("", True), ("_soft_constraint", False))
-    },
-    "finalize": _finalize,
-}
-"""What each keyword does, in the order in which they take effect."""
-
-
-def _parse_keywords(
-    layout: LayoutConstraints, keywords: ChunkLayoutKeywords, function: str
-) -> LayoutConstraints:
-    check_keywords(function, keywords, _SETTERS)
-    for name, add in _SETTERS.items():
-        value = keywords.get(name)
-        if value is None:
-            continue
-        try:
-            layout = add(layout, value)
-        except (TypeError, ValueError) as error:
-            raise type(error)(f"invalid {name}: {error}") from None
-    return layout

@@ -10,9 +10,9 @@ __all__ = (
     "Int",
     "check_keywords",
     "parse_int",
+    "parse_ints",
     "parse_optional_floats",
     "parse_optional_ints",
-    "parse_ints",
 )
 
 Int: TypeAlias = SupportsInt | SupportsIndex
@@ -50,7 +50,7 @@ def parse_int(value: Any) -> int:
 
 
 def _to_int(value: Any) -> int | None:
-    """Convert what counts as an integer: `float` never does, other numbers if their value is one."""
+    """Convert what counts as an integer: no `float`, other numbers if their value is one."""
     if isinstance(value, (float, str, bytes)):
         return None
     try:
@@ -98,10 +98,10 @@ def _parse_float(value: Any) -> float:
     raise TypeError(f"expected a number, got {value!r}")
 
 
-def _iterate(values: Any) -> Iterable[Any]:
+def _iterate(values: Any) -> list[Any]:
     if isinstance(values, (str, bytes, Mapping)):
         raise TypeError(f"expected one value for each dimension, got {values!r}")
     try:
-        return iter(values)
+        return list(values)
     except TypeError:
         raise TypeError(f"expected one value for each dimension, got {values!r}") from None

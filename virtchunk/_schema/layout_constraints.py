@@ -1,7 +1,7 @@
 """How the elements of an array should be laid out in chunks, as a value.
 
-`LayoutConstraints` is what `ChunkLayout` refers to: the class that users see can be updated in place,
-this one cannot, so that it may be shared.
+`LayoutConstraints` is what `ChunkLayout` refers to: the class that users see can be updated in
+place, this one cannot, so that it may be shared.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from virtchunk._index.interval import INF, MAX_INDEX, MIN_INDEX
 from virtchunk._schema.constraints import DimConstraints, merge_rank
 from virtchunk._schema.grid_constraints import UNCONSTRAINED, GridConstraints
 
-__all__ = ("LAYOUT_UNCONSTRAINED", "LayoutConstraints", "Usage", "USAGES")
+__all__ = ("LAYOUT_UNCONSTRAINED", "USAGES", "LayoutConstraints", "Usage")
 
 Usage: TypeAlias = Literal["write_chunk", "read_chunk", "codec_chunk"]
 """What a grid of chunks is for."""

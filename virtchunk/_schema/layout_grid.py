@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Final, TypedDict, TypeVar, Unpack, final
+from typing import TYPE_CHECKING, Any, Final, TypedDict, TypeVar, Unpack, final
 
-from virtchunk._schema.constraints import DimConstraints
 from virtchunk._schema.grid_constraints import UNCONSTRAINED, GridConstraints
 from virtchunk._schema.json_value import format_json
 from virtchunk._schema.layout_arguments import (
@@ -17,6 +16,9 @@ from virtchunk._schema.layout_arguments import (
     parse_optional_ints,
 )
 from virtchunk._schema.layout_json import grid_from_json, grid_to_json
+
+if TYPE_CHECKING:
+    from virtchunk._schema.constraints import DimConstraints
 
 __all__ = ("GRID_FIELDS", "Grid", "GridKeywords", "add_to_grid")
 
@@ -43,10 +45,10 @@ class GridKeywords(TypedDict, total=False):
 
 @final
 class Grid:
-    """Constraints on the chunks of one regular grid: their shape, aspect ratio and number of elements.
+    """Constraints on the chunks of one regular grid: shape, aspect ratio and number of elements.
 
-    A hard constraint must hold, a soft one is a wish. A hard constraint replaces a soft one, the first
-    of several soft ones stays, and hard ones must agree.
+    A hard constraint must hold, a soft one is a wish. A hard constraint replaces a soft one, the
+    first of several soft ones stays, and hard ones must agree.
 
     Args:
         json: The JSON representation; alone, without keywords.

@@ -37,7 +37,7 @@ def grid_to_json(grid: GridConstraints) -> dict[str, Any]:
 
 
 def layout_to_json(layout: LayoutConstraints) -> dict[str, Any]:
-    """Return the JSON representation of a layout; the rank is part of it if nothing else tells it."""
+    """Return the JSON representation of a layout, with the rank if nothing else tells it."""
     json: dict[str, Any] = {}
     if layout.inner_order is not None:
         soft = "" if layout.inner_order_is_hard else "_soft_constraint"
@@ -55,7 +55,7 @@ def layout_to_json(layout: LayoutConstraints) -> dict[str, Any]:
 
 def _tells_rank(layout: LayoutConstraints) -> bool:
     grids = (layout.write_chunk, layout.read_chunk, layout.codec_chunk)
-    vectors = [layout.inner_order, layout.grid_origin]
+    vectors: list[object] = [layout.inner_order, layout.grid_origin]
     vectors += [vector for grid in grids for vector in (grid.shape, grid.aspect_ratio)]
     return any(vector is not None for vector in vectors)
 
@@ -88,7 +88,9 @@ def layout_from_json(json: Any) -> LayoutConstraints:
 def _read_members(json: Any, what: str, result: S, members: dict[str, Callable[[S, Any], S]]) -> S:
     """Add the members of an object to ``result``, in the order of the table ``members``."""
     if not isinstance(json, dict):
-        raise ValueError(f"{what} must be a JSON object, got {json_type_name(json)}: {json!r}")
+        raise ValueError(  # noqa: TRY004 - what JSON says wrongly is a wrong value
+            f"{what} must be a JSON object, got {json_type_name(json)}: {json!r}"
+        )
     if unknown := sorted(set(json) - set(members)):
         raise ValueError(f"{what} has no member {unknown[0]!r}; it may have {', '.join(members)}")
     for name, add in members.items():
@@ -103,7 +105,7 @@ def _read_members(json: Any, what: str, result: S, members: dict[str, Callable[[
 
 def _vector(json: Any, read: Callable[[Any], S]) -> list[S]:
     if not isinstance(json, list):
-        raise ValueError(
+        raise ValueError(  # noqa: TRY004
             f"expected an array with one value for each dimension, got "
             f"{json_type_name(json)}: {json!r}"
         )
@@ -127,7 +129,7 @@ def _optional_float(json: Any) -> float | None:
     if json is None:
         return None
     if isinstance(json, bool) or not isinstance(json, (int, float)):
-        raise ValueError(f"expected a number, got {json!r}")
+        raise ValueError(f"expected a number, got {json!r}")  # noqa: TRY004
     return float(json)
 
 
