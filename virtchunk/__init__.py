@@ -18,6 +18,7 @@ Nothing above a step is imported by it; everything up to the third is pure and n
 from __future__ import annotations
 
 from virtchunk._context.context import Context as Context
+from virtchunk._copy import copy as copy
 from virtchunk._engine.parameters import ReadFunction as ReadFunction
 from virtchunk._engine.parameters import (
     VirtualChunkedReadParameters as VirtualChunkedReadParameters,

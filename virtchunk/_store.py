@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any, Literal, NoReturn, TypeAlias, final
 
 import numpy as np
@@ -13,6 +14,7 @@ from virtchunk._control import Control
 from virtchunk._drivers.driver import Driver, Options, WriteOperation
 from virtchunk._engine.job import Progress
 from virtchunk._future import Future, Operation, WriteFutures
+from virtchunk._grid.partition import BoxPartition
 from virtchunk._index.alignment import align
 from virtchunk._index.domain import IndexDomain
 from virtchunk._index.indexable import Assignable
@@ -23,6 +25,7 @@ from virtchunk._schema.dtype import dtype
 from virtchunk._schema.layout import ChunkLayout
 from virtchunk._schema.layout_transform import transform_layout
 from virtchunk._schema.unit import Unit
+from virtchunk._stream import DEFAULT_MAX_BYTES, ChunkOrder, ChunkStream
 
 __all__ = ("TensorStore",)
 
@@ -59,9 +62,7 @@ class TensorStore(Assignable):
         raise TypeError("a TensorStore is made by virtual_chunked(), array() or open()")
 
     @classmethod
-    def _of(
-        cls, driver: Driver, transform: IndexTransform, transaction: Any = None
-    ) -> TensorStore:
+    def _of(cls, driver: Driver, transform: IndexTransform, transaction: Any = None) -> TensorStore:
         self = object.__new__(cls)
         self._driver = driver
         self._transform = transform
@@ -144,6 +145,41 @@ class TensorStore(Assignable):
             operation = self._write_array(source, options)
         commit: Future[None] = Future._of(operation)
         return WriteFutures(lambda: Future._of(_Stage(operation)), commit)
+
+    def chunks(
+        self,
+        *,
+        order: ChunkOrder = "completion",
+        max_bytes: int = DEFAULT_MAX_BYTES,
+        progress: Progress | None = None,
+    ) -> ChunkStream:
+        """Read the chunks of the domain one after another, when all of it would not fit.
+
+        Args:
+            order: ``"completion"``: each chunk as soon as it has been read. ``"grid"``: row by row.
+            max_bytes: How much may be read ahead, in bytes.
+            progress: Called as ``progress(done, total, nbytes)`` for each chunk read.
+
+        Returns:
+            To be used as ``async with view.chunks() as stream``, and then
+            ``async for domain, array in stream``. Each ``domain`` is a part of this view's domain,
+            so that ``view[domain]`` is the view of the chunk.
+
+        Raises:
+            ValueError: If the view is write-only, its domain is not finite, or index arrays make
+                its chunks anything else than boxes.
+        """
+        if order not in {"completion", "grid"}:
+            raise ValueError(f"order must be 'completion' or 'grid', got {order!r}")
+        if not self.readable:
+            raise ValueError(f"{self!r} does not support reading: it has no read_function")
+        cut = self._driver.cut(self._transform)
+        if not isinstance(cut, BoxPartition):
+            raise ValueError(
+                f"{self!r} is made with index arrays, so that its chunks are no boxes; use read()"
+            )
+        regions = map(partial(_region, self.domain, cut), cut.pieces())
+        return ChunkStream(self, regions, cut.total, order, max_bytes, progress)
 
     def _write_array(self, source: npt.ArrayLike, options: Options) -> WriteOperation:
         values = convert_array(source, self.dtype)
@@ -331,6 +367,19 @@ class TensorStore(Assignable):
             NotImplementedError: Always.
         """
         raise NotImplementedError(f"{self!r} has no URL representation")
+
+
+def _region(domain: IndexDomain, cut: BoxPartition, piece: tuple[Any, ...]) -> IndexDomain:
+    """Return the part of a view's domain that lies in one chunk."""
+    explicit = (False,) * domain.rank
+    bounds = list(zip(domain.inclusive_min, cut.region(piece), strict=True))
+    return IndexDomain._trusted(
+        tuple(low + part.start for low, part in bounds),
+        tuple(low + part.stop for low, part in bounds),
+        domain.labels,
+        explicit,
+        explicit,
+    )
 
 
 def _restore(driver: Driver, transform: IndexTransform) -> TensorStore:

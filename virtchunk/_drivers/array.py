@@ -89,7 +89,7 @@ class ArrayDriver:
     ) -> _Write:
         return _Write(self, transform, source, options)
 
-    def pieces(self, transform: IndexTransform) -> Partition:
+    def cut(self, transform: IndexTransform) -> Partition:
         """Cut a request along the only chunk."""
         return partition(transform, self.grid)
 
@@ -119,7 +119,7 @@ class _Read(_Operation):
         return f"read of {self.transform.domain} of an array"
 
     def run_blocking(self, control: Control) -> Array:
-        driver, cut = self.driver, self.driver.pieces(self.transform)
+        driver, cut = self.driver, self.driver.cut(self.transform)
         result: Array = np.empty(
             self.transform.domain.shape,
             driver.array.dtype,
@@ -156,7 +156,7 @@ class _Write(_Operation):
         self.stage()
 
     def run_blocking(self, control: Control) -> None:
-        driver, cut = self.driver, self.driver.pieces(self.transform)
+        driver, cut = self.driver, self.driver.cut(self.transform)
         source = self.source
         if np.may_share_memory(source, driver.array):
             source = source.copy()

@@ -10,6 +10,7 @@ import numpy as np
 from virtchunk._context.context import Context
 from virtchunk._engine.job import Progress
 from virtchunk._future import Operation
+from virtchunk._grid.partition import Partition
 from virtchunk._index.domain import IndexDomain
 from virtchunk._index.transform import IndexTransform
 from virtchunk._schema.dtype import dtype
@@ -94,6 +95,13 @@ class Driver(Protocol):
             source: The elements, of the driver's data type and the shape of the domain.
             owned: Whether nobody else can change ``source``.
             options: See `Options`.
+        """
+
+    def cut(self, transform: IndexTransform) -> Partition:
+        """Cut a request along chunk borders.
+
+        Raises:
+            ValueError: If the request is not finite.
         """
 
     def describe(self) -> str:

@@ -181,7 +181,7 @@ class ChunkSource:
 
     def chunk_name(self, key: Key, upper: Key) -> str:
         """Name a chunk by its domain, for error messages."""
-        return str(self.make_domain(key, upper, tuple(map(slice, key, upper))))
+        return str(self.make_domain(key, upper, None))
 
     def explain(self, error: BaseException, role: str, key: Key, upper: Key) -> None:
         """Note on a callback's error which callback and chunk it came from; once per error."""

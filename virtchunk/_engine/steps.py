@@ -89,7 +89,6 @@ def _compute(source: ChunkSource, key: Key, upper: Key, bound: float, batch: Any
         return cached
     shape = tuple(map(sub, upper, key))
     array = source.allocate(shape)
-    index_exp = tuple(map(slice, key, upper))
     params = VirtualChunkedReadParameters(
         b"" if cached is None else cached.generation, bound, batch
     )
@@ -98,7 +97,7 @@ def _compute(source: ChunkSource, key: Key, upper: Key, bound: float, batch: Any
     try:
         returned = yield Call(
             source.read_function,
-            (source.make_domain(key, upper, index_exp), array.view(), params),
+            (source.make_domain(key, upper, None), array.view(), params),
             source.read_is_async,
             source.data_copy,
         )
@@ -163,12 +162,11 @@ def write_chunk(
             if not covers:
                 base = yield from read_chunk(source, key, upper, worker, bound, batch)
             array = _merged(source, key, upper, part, values, base)
-            index_exp = tuple(map(slice, key, upper))
             params = VirtualChunkedWriteParameters(b"" if base is None else base.generation)
             try:
                 returned = yield Call(
                     source.write_function,
-                    (source.make_domain(key, upper, index_exp), array, params),
+                    (source.make_domain(key, upper, None), array, params),
                     source.write_is_async,
                     source.data_copy,
                 )

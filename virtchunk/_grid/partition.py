@@ -40,8 +40,8 @@ class Piece(NamedTuple):
     """Inclusive lower bound of the clipped chunk, in base coordinates. Names the chunk."""
     upper: tuple[int, ...]
     """Exclusive upper bound of the clipped chunk."""
-    index_exp: tuple[slice, ...]
-    """The chunk's domain as an index expression."""
+    index_exp: tuple[slice, ...] | None
+    """The chunk's domain as an index expression; None if not known, or if a bound is negative."""
     out: Any
     """Index into ``partition.request_view(array)``: the elements that lie in the chunk."""
     part: Any
@@ -165,7 +165,7 @@ def _only_piece(axes: Sequence[_Axis]) -> tuple[Any, ...] | None:
         covers = covers and extent == upper - lower
     if not axes:  # a 0-d array indexed by () would give a scalar, not a view
         return (), (), (), ..., ..., True
-    index_exp = tuple(map(slice, lowers, uppers))
+    index_exp = None if min(lowers) < 0 else tuple(map(slice, lowers, uppers))
     return tuple(lowers), tuple(uppers), index_exp, tuple(outs), tuple(parts), covers
 
 
@@ -263,10 +263,12 @@ def _product(held: Sequence[Columns | None]) -> Iterator[tuple[Any, ...]]:
     """Combine the columns of all dimensions, at C speed, into pieces."""
     lower, upper, base, out, part, whole = zip(*[c for c in held if c is not None], strict=True)
     aligned = all(map(all, whole))
+    # A domain with a negative bound has no index expression: NumPy would count it from the end.
+    negative = any(column[0] < 0 for column in lower)
     return zip(
         product(*lower),
         product(*upper),
-        product(*base),
+        repeat(None) if negative else product(*base),
         product(*out),
         product(*part),
         repeat(True) if aligned else map(all, product(*whole)),

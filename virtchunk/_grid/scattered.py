@@ -210,8 +210,7 @@ class ScatteredPartition:
                 for i, positions in zip(one.outputs, group.inside, strict=True):
                     part[i] = positions.reshape(spread)
             covers = all(group.covers for group in groups)
-            index_exp = tuple(slice(low, high) for low, high in zip(lower, upper, strict=True))
-            yield lower, upper, index_exp, tuple(out), tuple(part), covers
+            yield lower, upper, None, tuple(out), tuple(part), covers
 
     def request_view(self, array: Array) -> Array:
         return array
