@@ -171,14 +171,15 @@ class Subscript(Generic[_ArgumentT, _ResultT]):
 
     __slots__ = ("_apply", "_name", "_owner")
 
-    def __init__(self, owner: object, name: str, apply: Callable[[_ArgumentT], _ResultT]) -> None:
+    def __init__(self, owner: Any, name: str, apply: Callable[[Any, _ArgumentT], _ResultT]) -> None:
         self._owner = owner
         self._name = name
         self._apply = apply
 
     def __getitem__(self, argument: _ArgumentT) -> _ResultT:
-        return self._apply(argument)
+        return self._apply(self._owner, argument)
 
+    # Iterating by `__getitem__` would never end.
     __iter__ = None
 
     def __repr__(self) -> str:
@@ -241,7 +242,7 @@ class DimExpression:
           >>> ts.IndexDomain(shape=[6, 7])[ts.d[:].oindex[[1, 2, 3], [4, 5]]]
           { [0, 3), [0, 2) }
         """
-        return Subscript(self, "oindex", lambda indices: self._index(indices, "oindex"))
+        return Subscript(self, "oindex", lambda self, indices: self._index(indices, "oindex"))
 
     @property
     def vindex(self) -> Subscript[NumpyIndexingSpec, DimExpression]:
@@ -251,7 +252,7 @@ class DimExpression:
           >>> ts.IndexDomain(shape=[6, 7])[ts.d[1].vindex[[4, 5]]]
           { [0, 2), [0, 6) }
         """
-        return Subscript(self, "vindex", lambda indices: self._index(indices, "vindex"))
+        return Subscript(self, "vindex", lambda self, indices: self._index(indices, "vindex"))
 
     @property
     def label(self) -> Subscript[str | Iterable[str], DimExpression]:
@@ -266,7 +267,7 @@ class DimExpression:
           { "x": [0, 6), "y": [0, 7) }
         """
         return Subscript(
-            self, "label", lambda labels: self._then(_Label(operations.parse_labels(labels)))
+            self, "label", lambda self, labels: self._then(_Label(operations.parse_labels(labels)))
         )
 
     @property
@@ -334,7 +335,7 @@ class DimExpression:
 
     def _shift(self, name: str) -> Subscript[Offsets, DimExpression]:
         return Subscript(
-            self, name, lambda value: self._then(_Shift(name, operations.parse_vector(value, name)))
+            self, name, lambda self, value: self._then(_Shift(name, operations.parse_vector(value)))
         )
 
     @property
@@ -355,7 +356,9 @@ class DimExpression:
           { "z": [0, 7), "x": [0, 5), "y": [0, 6) }
         """
         return Subscript(
-            self, "transpose", lambda target: self._then(_Transpose(parse_dim_selection(target)))
+            self,
+            "transpose",
+            lambda self, target: self._then(_Transpose(parse_dim_selection(target))),
         )
 
     @property
@@ -390,7 +393,7 @@ class DimExpression:
         return Subscript(
             self,
             "mark_bounds_implicit",
-            lambda flags: self._then(_MarkBoundsImplicit(operations.parse_implicit(flags))),
+            lambda self, flags: self._then(_MarkBoundsImplicit(operations.parse_implicit(flags))),
         )
 
     # Iterating by `__getitem__` would never end.

@@ -124,7 +124,9 @@ def parse_spec(indices: Any, mode: Mode) -> IndexingSpec:
     """
     terms: list[Term] = []
     for item in indices if isinstance(indices, tuple) else (indices,):
-        if isinstance(item, slice):
+        if type(item) is int and _INT64_MIN <= item <= _INT64_MAX:
+            terms.append(item)
+        elif isinstance(item, slice):
             terms.extend(_parse_slice(item))
         else:
             terms.append(_parse_term(item))
@@ -180,7 +182,9 @@ def _make_mask(mask: npt.NDArray[np.bool_]) -> ArrayTerm:
 
 
 def _is_vector(value: Any) -> bool:
-    if value is None or hasattr(type(value), "__index__"):
+    if value is None or type(value) is int:
+        return False
+    if hasattr(type(value), "__index__"):
         # An array has `__index__` whatever its shape.
         return isinstance(value, np.ndarray) and value.ndim > 0
     return isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping)
@@ -188,6 +192,10 @@ def _is_vector(value: Any) -> bool:
 
 def _parse_slice(item: slice) -> list[slice]:
     """Return the slices that a slice stands for: several if one of its three parts is a vector."""
+    if not any(map(_is_vector, (item.start, item.stop, item.step))):
+        step = parse_slice_number(item.step)
+        start, stop = parse_slice_number(item.start), parse_slice_number(item.stop)
+        return [slice(start, stop, None if step == 1 else step)]
     parts = [
         tuple([parse_slice_number(number) for number in value])
         if _is_vector(value)
@@ -199,7 +207,7 @@ def _parse_slice(item: slice) -> list[slice]:
         raise IndexError(
             f"start, stop and step of {item!r} must be single numbers or vectors of one length"
         )
-    count = counts.pop() if counts else 1
+    count = counts.pop()
     vectors = [part if isinstance(part, tuple) else (part,) * count for part in parts]
     return [
         slice(start, stop, None if step == 1 else step)

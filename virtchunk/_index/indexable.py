@@ -21,7 +21,7 @@ from virtchunk._index.dim_selection import (
     parse_dim_selection,
     resolve_dim_selection,
 )
-from virtchunk._index.index_terms import Mode, NumpyIndexingSpec, parse_spec
+from virtchunk._index.index_terms import NumpyIndexingSpec, parse_spec
 from virtchunk._index.numpy_indexing import apply_spec, index
 from virtchunk._index.slicing import slice_by_domain
 
@@ -55,6 +55,42 @@ def view_of(transform: IndexTransform, key: Any) -> IndexTransform:
     return index(transform, key)
 
 
+def _on_all_dimensions(
+    name: str, parse: Callable[[Any], Any], operation: Callable[..., IndexTransform]
+) -> Callable[[Any, Any], Any]:
+    """Return the function behind a subscriptable property of `DomainOperations`."""
+
+    def apply(owner: DomainOperations, argument: Any) -> Any:
+        value = parse(argument)
+        transform = owner._get_transform()
+        try:
+            result = operation(transform, range(len(transform.domain.labels)), value)
+        except IndexError as error:
+            raise ValueError(f"{name}: {error}") from None
+        return owner._with_transform(result)
+
+    return apply
+
+
+_translate_to = _on_all_dimensions("translate_to", operations.parse_vector, operations.translate_to)
+_translate_by = _on_all_dimensions("translate_by", operations.parse_vector, operations.translate_by)
+_translate_backward_by = _on_all_dimensions(
+    "translate_backward_by", operations.parse_vector, operations.translate_backward_by
+)
+_label = _on_all_dimensions("label", operations.parse_labels, operations.label)
+_mark_bounds_implicit = _on_all_dimensions(
+    "mark_bounds_implicit", operations.parse_implicit, operations.mark_bounds_implicit
+)
+
+
+def _oindex(owner: Indexable, indices: NumpyIndexingSpec) -> Any:
+    return owner._with_transform(apply_spec(owner._get_transform(), parse_spec(indices, "oindex")))
+
+
+def _vindex(owner: Indexable, indices: NumpyIndexingSpec) -> Any:
+    return owner._with_transform(apply_spec(owner._get_transform(), parse_spec(indices, "vindex")))
+
+
 class DomainOperations:
     """Operations on all dimensions; see the module."""
 
@@ -67,14 +103,6 @@ class DomainOperations:
     def _with_transform(self, transform: IndexTransform) -> Self:
         """Return what ``self`` becomes when indexing has made its transform this one."""
         raise NotImplementedError
-
-    def _all_dimensions(self, name: str, operation: Callable[..., Any], value: Any) -> Self:
-        transform = self._get_transform()
-        try:
-            result = operation(transform, range(len(transform.domain.labels)), value)
-        except IndexError as error:
-            raise ValueError(f"{name}: {error}") from None
-        return self._with_transform(result)
 
     @property
     def translate_to(self) -> Subscript[Offsets, Self]:
@@ -94,7 +122,7 @@ class DomainOperations:
           ... ].domain
           { [0, 4), [0, 5) }
         """
-        return self._shift("translate_to", operations.translate_to)
+        return Subscript(self, "translate_to", _translate_to)
 
     @property
     def translate_by(self) -> Subscript[Offsets, Self]:
@@ -108,7 +136,7 @@ class DomainOperations:
           >>> ts.IndexTransform(input_shape=[4, 5]).translate_by[10, None].domain
           { [10, 14), [0, 5) }
         """
-        return self._shift("translate_by", operations.translate_by)
+        return Subscript(self, "translate_by", _translate_by)
 
     @property
     def translate_backward_by(self) -> Subscript[Offsets, Self]:
@@ -118,13 +146,7 @@ class DomainOperations:
           >>> ts.IndexTransform(input_shape=[4, 5]).translate_backward_by[1, 2].domain
           { [-1, 3), [-2, 3) }
         """
-        return self._shift("translate_backward_by", operations.translate_backward_by)
-
-    def _shift(self, name: str, operation: Callable[..., Any]) -> Subscript[Offsets, Self]:
-        def apply(value: Any) -> Self:
-            return self._all_dimensions(name, operation, operations.parse_vector(value, name))
-
-        return Subscript(self, name, apply)
+        return Subscript(self, "translate_backward_by", _translate_backward_by)
 
     @property
     def label(self) -> Subscript[str | Iterable[str], Self]:
@@ -138,11 +160,7 @@ class DomainOperations:
           >>> ts.IndexTransform(input_shape=[4, 5]).label["x", "y"].domain
           { "x": [0, 4), "y": [0, 5) }
         """
-
-        def apply(value: Any) -> Self:
-            return self._all_dimensions("label", operations.label, operations.parse_labels(value))
-
-        return Subscript(self, "label", apply)
+        return Subscript(self, "label", _label)
 
     @property
     def mark_bounds_implicit(self) -> Subscript[bool | slice | None, Self]:
@@ -158,14 +176,7 @@ class DomainOperations:
           >>> ts.IndexTransform(input_shape=[4, 5]).mark_bounds_implicit[:True].domain
           { [0, 4*), [0, 5*) }
         """
-
-        def apply(value: Any) -> Self:
-            flags = operations.parse_implicit(value)
-            return self._all_dimensions(
-                "mark_bounds_implicit", operations.mark_bounds_implicit, flags
-            )
-
-        return Subscript(self, "mark_bounds_implicit", apply)
+        return Subscript(self, "mark_bounds_implicit", _mark_bounds_implicit)
 
     def transpose(self, axes: DimSelectionLike | None = None) -> Self:
         """Change the order of the dimensions.
@@ -237,9 +248,6 @@ class Indexable(DomainOperations):
         """
         return self._with_transform(view_of(self._get_transform(), indices))
 
-    def _index(self, indices: Any, mode: Mode) -> Self:
-        return self._with_transform(apply_spec(self._get_transform(), parse_spec(indices, mode)))
-
     @property
     def oindex(self) -> Subscript[NumpyIndexingSpec, Self]:
         """Index with arrays that are combined orthogonally: each makes dimensions of its own.
@@ -252,7 +260,7 @@ class Indexable(DomainOperations):
           >>> ts.IndexTransform(input_shape=[10, 20]).oindex[[1, 2, 3], [4, 5]].domain
           { [0, 3), [0, 2) }
         """
-        return Subscript(self, "oindex", lambda indices: self._index(indices, "oindex"))
+        return Subscript(self, "oindex", _oindex)
 
     @property
     def vindex(self) -> Subscript[NumpyIndexingSpec, Self]:
@@ -266,7 +274,7 @@ class Indexable(DomainOperations):
           >>> ts.IndexTransform(input_shape=[10, 20, 30]).vindex[[1, 2], :, [3, 4]].domain
           { [0, 2), [0, 20) }
         """
-        return Subscript(self, "vindex", lambda indices: self._index(indices, "vindex"))
+        return Subscript(self, "vindex", _vindex)
 
 
 class AssignableSubscript(Subscript[_ArgumentT, _ResultT], Generic[_ArgumentT, _ResultT]):
@@ -275,7 +283,7 @@ class AssignableSubscript(Subscript[_ArgumentT, _ResultT], Generic[_ArgumentT, _
     __slots__ = ()
 
     def __setitem__(self, argument: _ArgumentT, source: Any) -> None:
-        view: Any = self._apply(argument)
+        view: Any = self[argument]
         view._assign(source)
 
 
@@ -297,9 +305,9 @@ class Assignable(Indexable):
     @property
     def oindex(self) -> AssignableSubscript[NumpyIndexingSpec, Self]:
         """Index with arrays that are combined orthogonally; may be assigned to."""
-        return AssignableSubscript(self, "oindex", lambda indices: self._index(indices, "oindex"))
+        return AssignableSubscript(self, "oindex", _oindex)
 
     @property
     def vindex(self) -> AssignableSubscript[NumpyIndexingSpec, Self]:
         """Index with arrays that are broadcast together, their dimensions first; may be assigned to."""
-        return AssignableSubscript(self, "vindex", lambda indices: self._index(indices, "vindex"))
+        return AssignableSubscript(self, "vindex", _vindex)

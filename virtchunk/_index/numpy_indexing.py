@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 _INT64_MIN: Final = -(2**63)
 _INT64_MAX: Final = 2**63 - 1
 _FULL: Final = slice(None)
+_UNCHANGED: Final = (0, 1)
+"""Offset and step of a dimension that is at most cropped."""
 
 
 def index(transform: IndexTransform, indices: Any) -> IndexTransform:
@@ -61,15 +63,13 @@ def _index_by_slices(transform: IndexTransform, terms: tuple[Any, ...]) -> Index
     Long and without helpers, because it is the innermost loop of making views.
     """
     domain = transform.domain
-    old_lower = domain.inclusive_min
-    old_upper = domain.exclusive_max
-    implicit_lower: Any = domain.implicit_lower_bounds
-    implicit_upper: Any = domain.implicit_upper_bounds
-    rank = len(old_lower)
-    lower = list(old_lower)
-    upper = list(old_upper)
-    points: dict[int, int] | None = None
-    scaled: dict[int, tuple[int, int]] | None = None
+    lower = list(domain.inclusive_min)
+    upper = list(domain.exclusive_max)
+    implicit_lower = domain.implicit_lower_bounds
+    implicit_upper = domain.implicit_upper_bounds
+    rank = len(lower)
+    points: dict[int, int] = {}
+    scaled: dict[int, tuple[int, int]] = {}
     ellipsis_seen = False
     dim = 0
     for term in terms:
@@ -79,51 +79,54 @@ def _index_by_slices(transform: IndexTransform, terms: tuple[Any, ...]) -> Index
                 return None
             start = term.start
             stop = term.stop
-            if term.step is None:
-                low = lower[dim]
-                high = upper[dim]
-                if start is not None:
-                    if type(start) is not int:
-                        return None
-                    low = start
-                    if implicit_lower[dim]:
-                        implicit_lower = _with(implicit_lower, dim, False)
-                if stop is not None:
-                    if type(stop) is not int:
-                        return None
-                    high = stop
-                    if implicit_upper[dim]:
-                        implicit_upper = _with(implicit_upper, dim, False)
-                if low < lower[dim] or high > upper[dim] or not MIN_INDEX <= low <= high < INF:
-                    sliced = slice_interval(domain, dim, start, stop, 1)
-                    low = sliced.lower
-                    high = sliced.upper
-                lower[dim] = low
-                upper[dim] = high
-            elif (
-                type(term.step) is int
-                and (start is None or type(start) is int)
-                and (stop is None or type(stop) is int)
+            step = term.step
+            low = lower[dim]
+            high = upper[dim]
+            if start is not None:
+                if type(start) is not int:
+                    return None
+                low = start
+            if stop is not None:
+                if type(stop) is not int:
+                    return None
+                high = stop
+            if (
+                low < lower[dim]
+                or high > upper[dim]
+                or not MIN_INDEX <= low <= high < INF
+                or not (step is None or (type(step) is int and step > 0))
             ):
-                sliced = slice_interval(domain, dim, start, stop, term.step)
-                lower[dim] = sliced.lower
-                upper[dim] = sliced.upper
-                implicit_lower = _with(implicit_lower, dim, sliced.implicit_lower)
-                implicit_upper = _with(implicit_upper, dim, sliced.implicit_upper)
-                if scaled is None:
-                    scaled = {}
-                scaled[dim] = sliced.offset, term.step
+                # Not within finite bounds, or backwards: possible, but not that simple.
+                if type(step) is not int:
+                    if step is not None:
+                        return None
+                    step = 1
+                low, high, lower_flag, upper_flag, offset = slice_interval(
+                    domain, dim, start, stop, step
+                )
+                implicit_lower = _with(implicit_lower, dim, lower_flag)
+                implicit_upper = _with(implicit_upper, dim, upper_flag)
+                if step != 1:
+                    scaled[dim] = offset, step
             else:
-                return None
+                if start is not None and implicit_lower[dim]:
+                    implicit_lower = _with(implicit_lower, dim, False)
+                if stop is not None and implicit_upper[dim]:
+                    implicit_upper = _with(implicit_upper, dim, False)
+                if step is not None:
+                    first = low
+                    low = first // step if first >= 0 else -(-first // step)
+                    high = low - (first - high) // step
+                    scaled[dim] = first - low * step, step
+            lower[dim] = low
+            upper[dim] = high
         elif kind is int:
             if dim >= rank:
                 return None
-            if not old_lower[dim] <= term < old_upper[dim] or not -INF < term < INF:
+            if not lower[dim] <= term < upper[dim] or not MIN_INDEX <= term < INF:
                 if not _INT64_MIN <= term <= _INT64_MAX:
                     return None
                 check_index(domain, dim, term)
-            if points is None:
-                points = {}
             points[dim] = term
         elif term is Ellipsis and not ellipsis_seen and len(terms) <= rank + 1:
             ellipsis_seen = True
@@ -131,53 +134,40 @@ def _index_by_slices(transform: IndexTransform, terms: tuple[Any, ...]) -> Index
         else:
             return None
         dim += 1
-    if points is None and scaled is None:
-        return crop(
-            transform,
-            domain._trusted(
-                tuple(lower), tuple(upper), domain.labels, implicit_lower, implicit_upper
-            ),
-        )
-    return _drop_and_scale(
-        transform, lower, upper, implicit_lower, implicit_upper, points or {}, scaled or {}
-    )
+    labels = domain.labels
+    if points:
+        if len(points) == rank:
+            lower = upper = []
+            labels = implicit_lower = implicit_upper = ()
+        else:
+            for dim in reversed(points):
+                del lower[dim], upper[dim]
+                labels = labels[:dim] + labels[dim + 1 :]
+                implicit_lower = implicit_lower[:dim] + implicit_lower[dim + 1 :]
+                implicit_upper = implicit_upper[:dim] + implicit_upper[dim + 1 :]
+    new_domain = domain._trusted(tuple(lower), tuple(upper), labels, implicit_lower, implicit_upper)
+    if not points and not scaled:
+        return crop(transform, new_domain)
+    dims: list[int] = []
+    offsets: list[int] = []
+    strides: list[int] = []
+    new = 0
+    for old in range(rank):
+        if old in points:
+            dims.append(NO_DIMENSION)
+            offsets.append(points[old])
+            strides.append(0)
+            continue
+        dims.append(new)
+        new += 1
+        offset, step = scaled.get(old, _UNCHANGED)
+        offsets.append(offset)
+        strides.append(step)
+    return substitute(transform, new_domain, dims, offsets, strides)
 
 
 def _with(flags: tuple[bool, ...], dim: int, flag: bool) -> tuple[bool, ...]:
     return flags if flags[dim] == flag else (*flags[:dim], flag, *flags[dim + 1 :])
-
-
-def _drop_and_scale(
-    transform: IndexTransform,
-    lower: list[int],
-    upper: list[int],
-    implicit_lower: tuple[bool, ...],
-    implicit_upper: tuple[bool, ...],
-    points: dict[int, int],
-    scaled: dict[int, tuple[int, int]],
-) -> IndexTransform:
-    """Finish what `_index_by_slices` began; all but the last two arguments are per old dimension."""
-    rank = len(lower)
-    labels = transform.domain.labels
-    kept = [dim for dim in range(rank) if dim not in points]
-    dims = [NO_DIMENSION] * rank
-    offsets = [0] * rank
-    strides = [1] * rank
-    for new, old in enumerate(kept):
-        dims[old] = new
-    for old, point in points.items():
-        offsets[old] = point
-    for old, (offset, stride) in scaled.items():
-        offsets[old] = offset
-        strides[old] = stride
-    domain = transform.domain._trusted(
-        tuple([lower[dim] for dim in kept]),
-        tuple([upper[dim] for dim in kept]),
-        tuple([labels[dim] for dim in kept]),
-        tuple([implicit_lower[dim] for dim in kept]),
-        tuple([implicit_upper[dim] for dim in kept]),
-    )
-    return substitute(transform, domain, dims, offsets, strides)
 
 
 # The general path
@@ -243,6 +233,8 @@ def apply_spec_to_selection(
         arrays cannot be broadcast.
     """
     terms = spread_terms(spec, len(dims))
+    if not any([term is None or isinstance(term, ArrayTerm) for term in spec.terms]):
+        return _apply_slices_to_selection(transform, [term for term, _ in terms], dims)
     order = {dim: slot for slot, dim in enumerate(dims)}
     items: list[_Item] = []
     old = 0
@@ -262,6 +254,19 @@ def apply_spec_to_selection(
         )
     block_first = has_zero_rank or spec.mode == "vindex" or not _arrays_are_adjacent(spec.terms)
     return _apply(transform, spec, items, block_first)
+
+
+def _apply_slices_to_selection(
+    transform: IndexTransform, terms: list[Term], dims: Sequence[int]
+) -> tuple[IndexTransform, list[int]]:
+    """Do what `apply_spec_to_selection` does for integers and slices."""
+    everywhere: list[Term] = [_FULL] * len(transform.domain.labels)
+    for dim, term in zip(dims, terms, strict=True):
+        everywhere[dim] = term
+    result = _index_by_slices(transform, tuple(everywhere))
+    assert result is not None, "parsed terms are of the simple kinds"
+    kept = [dim for dim, term in enumerate(everywhere) if isinstance(term, slice)]
+    return result, [kept.index(dim) for dim in dims if isinstance(everywhere[dim], slice)]
 
 
 def spread_terms(spec: IndexingSpec, count: int) -> list[tuple[Term, int]]:

@@ -62,19 +62,10 @@ def describe_interval(domain: IndexDomain, dim: int) -> str:
     )
 
 
-def affine(offset: int, stride: int, times: int, plus: int) -> tuple[int, int]:
-    """Return offset and stride of ``offset + stride * (plus + times * x)``.
-
-    Raises:
-      IndexError: If one of them needs more than 64 bits.
-    """
-    offset += stride * plus
-    stride *= times
-    if _INT64_MIN <= offset <= _INT64_MAX and _INT64_MIN <= stride <= _INT64_MAX:
-        return offset, stride
-    raise IndexError(
-        f"the output index {offset} + {stride} * input needs more than 64 bits; the strides or"
-        " translations of this chain of views are too large"
+def _overflow(offset: int, factor: int) -> IndexError:
+    return IndexError(
+        f"the output index {offset} + {factor} * input needs more than 64 bits; the strides or"
+        " translations in this chain of views are too large"
     )
 
 
@@ -103,23 +94,25 @@ def substitute(
     maps: list[OutputIndexMap] = []
     for output in transform._output:
         old = output.input_dimension
-        if old is not None:
-            new = dims[old]
-            offset = offsets[old]
-            stride = strides[old]
-            if new == old and offset == 0 and stride == 1:
-                maps.append(output)
-            elif new < 0:
-                maps.append(_CONSTANT(affine(output.offset, output.stride or 0, 0, offset)[0]))
-            else:
-                maps.append(
-                    _SINGLE(new, *affine(output.offset, output.stride or 0, stride, offset))
-                )
-        elif output.index_array is not None:
-            origin = transform.domain.inclusive_min
-            maps.append(_substitute_array(output, origin, domain, dims, offsets, strides, simplify))
-        else:
+        if old is None:
+            if output.index_array is not None:
+                origin = transform.domain.inclusive_min
+                output = _substitute_array(output, origin, domain, dims, offsets, strides, simplify)
             maps.append(output)
+            continue
+        new = dims[old]
+        factor = output.stride
+        assert factor is not None
+        offset = output.offset + factor * offsets[old]
+        factor *= strides[old]
+        if not (_INT64_MIN <= offset <= _INT64_MAX and _INT64_MIN <= factor <= _INT64_MAX):
+            raise _overflow(offset, factor)
+        if new < 0:
+            maps.append(_CONSTANT(offset))
+        elif new == old and offset == output.offset and factor == output.stride:
+            maps.append(output)
+        else:
+            maps.append(_SINGLE(new, offset, factor))
     return transform._trusted(domain, tuple(maps))
 
 
@@ -181,7 +174,10 @@ def constant_from_entry(output: OutputIndexMap, entry: int) -> OutputIndexMap:
             f"entry {entry} of an index array is outside its range {format_interval(low, high)};"
             " index arrays are checked when their entries are used"
         )
-    return _CONSTANT(affine(output.offset, output.stride, 0, entry)[0])
+    offset = output.offset + output.stride * entry
+    if not _INT64_MIN <= offset <= _INT64_MAX:
+        raise _overflow(offset, 0)
+    return _CONSTANT(offset)
 
 
 def identity_lists(rank: int) -> tuple[list[int], list[int], list[int]]:
@@ -192,22 +188,27 @@ def identity_lists(rank: int) -> tuple[list[int], list[int], list[int]]:
 # Vectors
 
 
-def parse_vector(value: Any, what: str) -> Vector:
-    """Parse the argument of `translate` and `stride`: an integer or ``None``, or a sequence of these.
+def parse_vector(value: Any) -> Vector:
+    """Parse the argument of a translation or of `stride`.
 
     Raises:
-      TypeError: If it is neither.
+      TypeError: If it is not an integer or ``None``, or a sequence of these.
     """
-    if value is None:
-        return None
-    if hasattr(type(value), "__index__") and not isinstance(value, np.ndarray):
-        return parse_int64(value, what)
+    kind = type(value)
+    if value is None or (kind is int and _INT64_MIN <= value <= _INT64_MAX):
+        return value  # type: ignore[no-any-return]
+    if hasattr(kind, "__index__") and kind is not np.ndarray:
+        return _parse_entry(value)
     if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
-        raise TypeError(f"{what} must be an integer, None, or a sequence of these, got {value!r}")
-    return tuple([None if item is None else parse_int64(item, what) for item in value])
+        raise TypeError(f"expected an integer, None, or a sequence of these, got {value!r}")
+    return tuple([item if item is None else _parse_entry(item) for item in value])
 
 
-def expand_vector(value: Vector, count: int, what: str) -> tuple[int | None, ...]:
+def _parse_entry(value: Any) -> int:
+    return parse_int64(value, "an offset, origin or stride")
+
+
+def expand_vector(value: Vector, count: int) -> tuple[int | None, ...]:
     """Return one entry for each of ``count`` dimensions.
 
     Raises:
@@ -217,8 +218,8 @@ def expand_vector(value: Vector, count: int, what: str) -> tuple[int | None, ...
         return (value,) * count
     if len(value) != count:
         raise IndexError(
-            f"got {len(value)} {what} for {count} selected dimensions; give one for each, or a single"
-            " number for all"
+            f"got {len(value)} numbers for {count} dimensions; give one for each, or a single one for"
+            " all"
         )
     return value
 
@@ -233,25 +234,7 @@ def translate_to(transform: IndexTransform, dims: Sequence[int], origins: Vector
       IndexError: If there are too few or too many origins, a dimension is unbounded below, or a
         bound leaves the range of indices.
     """
-    domain = transform.domain
-    offsets: list[int | None] = []
-    for dim, origin in zip(dims, expand_vector(origins, len(dims), "origins"), strict=True):
-        if origin is None:
-            offsets.append(None)
-            continue
-        lower = domain.inclusive_min[dim]
-        if lower == -INF:
-            raise IndexError(
-                f"cannot move the origin of {describe_dimension(domain, dim)} to {origin}: its domain"
-                f" {describe_interval(domain, dim)} is unbounded below; use translate_by to shift it"
-            )
-        if not MIN_INDEX <= origin <= MAX_INDEX:
-            raise IndexError(
-                f"origin {origin} of {describe_dimension(domain, dim)} is outside the range of"
-                f" indices, [{MIN_INDEX}, {MAX_INDEX}]"
-            )
-        offsets.append(origin - lower)
-    return _translate(transform, dims, offsets)
+    return _translate(transform, dims, origins, 0)
 
 
 def translate_by(transform: IndexTransform, dims: Sequence[int], offsets: Vector) -> IndexTransform:
@@ -260,7 +243,7 @@ def translate_by(transform: IndexTransform, dims: Sequence[int], offsets: Vector
     Raises:
       IndexError: If there are too few or too many offsets, or a bound leaves the range of indices.
     """
-    return _translate(transform, dims, expand_vector(offsets, len(dims), "offsets"))
+    return _translate(transform, dims, offsets, 1)
 
 
 def translate_backward_by(
@@ -271,36 +254,47 @@ def translate_backward_by(
     Raises:
       IndexError: If there are too few or too many offsets, or a bound leaves the range of indices.
     """
-    values = expand_vector(offsets, len(dims), "offsets")
-    return _translate(transform, dims, [None if value is None else -value for value in values])
+    return _translate(transform, dims, offsets, -1)
 
 
 def _translate(
-    transform: IndexTransform, dims: Sequence[int], offsets: Sequence[int | None]
+    transform: IndexTransform, dims: Sequence[int], values: Vector, sign: int
 ) -> IndexTransform:
+    """Move ``dims`` by ``sign * values``, or to ``values`` if ``sign`` is zero."""
     domain = transform.domain
     lower = list(domain.inclusive_min)
     upper = list(domain.exclusive_max)
-    back = [0] * len(lower)
-    for dim, offset in zip(dims, offsets, strict=True):
-        if not offset:
+    moved: dict[int | None, int] = {}
+    for dim, value in zip(dims, expand_vector(values, len(dims)), strict=True):
+        if value is None:
             continue
         low = lower[dim]
         high = upper[dim]
-        if low + offset >= MIN_INDEX and high + offset <= MAX_INDEX and low != -INF:
-            lower[dim] = low + offset
-            upper[dim] = high + offset
-        else:
-            lower[dim], upper[dim] = _shift(domain, dim, offset)
-        back[dim] = -offset
+        offset = sign * value if sign else value - low
+        if offset == 0 and low != -INF:
+            continue
+        if MIN_INDEX <= low and high <= MAX_INDEX:
+            low += offset
+            high += offset
+        if not MIN_INDEX <= low <= high <= MAX_INDEX:
+            low, high = _shift(domain, dim, value, sign)
+        lower[dim] = low
+        upper[dim] = high
+        moved[dim] = offset
+    if not moved:
+        return transform
     maps: list[OutputIndexMap] = []
     for output in transform._output:
         old = output.input_dimension
-        if old is None or not back[old]:
+        if old is None or old not in moved:
             maps.append(output)
-        else:
-            assert output.stride is not None
-            maps.append(_SINGLE(old, *affine(output.offset, output.stride, 1, back[old])))
+            continue
+        factor = output.stride
+        assert factor is not None
+        new_offset = output.offset - factor * moved[old]
+        if not _INT64_MIN <= new_offset <= _INT64_MAX:
+            raise _overflow(new_offset, factor)
+        maps.append(_SINGLE(old, new_offset, factor))
     return transform._trusted(
         domain._trusted(
             tuple(lower),
@@ -313,10 +307,25 @@ def _translate(
     )
 
 
-def _shift(domain: IndexDomain, dim: int, offset: int) -> tuple[int, int]:
-    where = f" of {describe_dimension(domain, dim)}"
+def _shift(domain: IndexDomain, dim: int, value: int, sign: int) -> tuple[int, int]:
+    """Do one dimension of `_translate` with all checks, for bounds that are infinite or too large."""
+    lower, upper = domain.inclusive_min[dim], domain.exclusive_max[dim]
+    where = describe_dimension(domain, dim)
+    if sign:
+        offset = sign * value
+    elif lower == -INF:
+        raise IndexError(
+            f"cannot move the origin of {where} to {value}: its domain"
+            f" {describe_interval(domain, dim)} is unbounded below; use translate_by to shift it"
+        )
+    elif not MIN_INDEX <= value <= MAX_INDEX:
+        raise IndexError(
+            f"origin {value} of {where} is no index; indices lie in [{MIN_INDEX}, {MAX_INDEX}]"
+        )
+    else:
+        offset = value - lower
     try:
-        return shift(domain.inclusive_min[dim], domain.exclusive_max[dim], offset, where)
+        return shift(lower, upper, offset, f" of {where}")
     except ValueError as error:
         raise IndexError(str(error)) from None
 
@@ -465,7 +474,7 @@ def stride(transform: IndexTransform, dims: Sequence[int], strides: Vector) -> I
     implicit_lower = list(domain.implicit_lower_bounds)
     implicit_upper = list(domain.implicit_upper_bounds)
     new_dims, offsets, factors = identity_lists(len(lower))
-    for dim, step in zip(dims, expand_vector(strides, len(dims), "strides"), strict=True):
+    for dim, step in zip(dims, expand_vector(strides, len(dims)), strict=True):
         if step is None or step == 1:
             continue
         if step == 0 or step == _INT64_MIN:

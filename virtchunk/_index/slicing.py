@@ -94,11 +94,11 @@ def slice_interval(
         )
     if step > 0:
         first = lower = low if start is None else start
-        upper = high if stop is None else stop + (stop == INF)
+        upper = high if stop is None else _upper_bound(stop)
         implicit_first, implicit_last = implicit_low, implicit_high
     else:
         first = high - 1 if start is None else start
-        lower, upper = low if stop is None else stop + (stop != -INF), first + 1
+        lower, upper = low if stop is None else -_upper_bound(-stop) + 1, first + 1
         implicit_first, implicit_last = implicit_high, implicit_low
     if not is_valid_interval(lower, upper):
         parse_slice_number(start)
@@ -123,6 +123,13 @@ def slice_interval(
     end_is_infinite = upper == INF_UPPER if step > 0 else lower == -INF
     new_upper = INF_UPPER if end_is_infinite else origin - (lower - upper) // abs(step)
     return Sliced(origin, new_upper, implicit_first, implicit_last, first - origin * step)
+
+
+def _upper_bound(stop: int) -> int:
+    """Return the exclusive upper bound that the stop of a slice stands for: infinity is infinity."""
+    if stop == INF:
+        return INF_UPPER
+    return stop if stop < INF else INF_UPPER + 1
 
 
 def _explain_no_interval(
@@ -169,6 +176,20 @@ def slice_by_domain(transform: IndexTransform, other: IndexDomain) -> IndexTrans
     """
     domain = transform.domain
     labels = domain.labels
+    if labels == other.labels:
+        # Domains of chunks are like this: they come from the domain they are applied to.
+        for low, high, old_low, old_high in zip(
+            other.inclusive_min,
+            other.exclusive_max,
+            domain.inclusive_min,
+            domain.exclusive_max,
+            strict=True,
+        ):
+            if low < old_low or high > old_high:
+                break
+        else:
+            if True not in other.implicit_lower_bounds + other.implicit_upper_bounds:
+                return crop(transform, other)
     dims: Sequence[int]
     if any(labels) and any(other.labels):
         dims = _match_dimensions(domain, other)
@@ -192,18 +213,21 @@ def slice_by_domain(transform: IndexTransform, other: IndexDomain) -> IndexTrans
             raise IndexError(_explain_outside(domain, dim, low, high))
         lower[dim] = low
         upper[dim] = high
-    if len(dims) == len(lower):
-        implicit_lower = implicit_upper = (False,) * len(lower)
-    else:
-        implicit_lower = _explicit(implicit_lower, dims)
-        implicit_upper = _explicit(implicit_upper, dims)
     return crop(
         transform,
-        domain._trusted(tuple(lower), tuple(upper), labels, implicit_lower, implicit_upper),
+        domain._trusted(
+            tuple(lower),
+            tuple(upper),
+            labels,
+            _explicit(implicit_lower, dims),
+            _explicit(implicit_upper, dims),
+        ),
     )
 
 
 def _explicit(flags: tuple[bool, ...], dims: Sequence[int]) -> tuple[bool, ...]:
+    if True not in flags:
+        return flags
     return tuple([flag and dim not in dims for dim, flag in enumerate(flags)])
 
 
