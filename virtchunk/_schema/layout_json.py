@@ -173,8 +173,13 @@ def _grid_origin(is_hard: bool) -> Callable[[LayoutConstraints, Any], LayoutCons
     )
 
 
-def _usage(usage: Usage) -> Callable[[LayoutConstraints, Any], LayoutConstraints]:
-    return lambda layout, json: layout.merge_grid(usage, grid_from_json(json))
+def _usage(usage: Usage | None) -> Callable[[LayoutConstraints, Any], LayoutConstraints]:
+    def add(layout: LayoutConstraints, json: Any) -> LayoutConstraints:
+        grid = grid_from_json(json)
+        layout = layout.with_rank(grid.rank)  # unlike a keyword, an empty array means rank 0
+        return layout.merge_shared_grid(grid) if usage is None else layout.merge_grid(usage, grid)
+
+    return add
 
 
 _LAYOUT_MEMBERS: Final[dict[str, Callable[[LayoutConstraints, Any], LayoutConstraints]]] = {
@@ -183,6 +188,6 @@ _LAYOUT_MEMBERS: Final[dict[str, Callable[[LayoutConstraints, Any], LayoutConstr
     "inner_order_soft_constraint": _inner_order(False),
     "grid_origin": _grid_origin(True),
     "grid_origin_soft_constraint": _grid_origin(False),
-    "chunk": lambda layout, json: layout.merge_shared_grid(grid_from_json(json)),
+    "chunk": _usage(None),
     **{usage: _usage(usage) for usage in USAGES},
 }

@@ -1,13 +1,9 @@
-"""Carrying a chunk layout from one side of an index transform to the other.
+"""Carrying a chunk layout along when a view is indexed.
 
-A transform maps indices ``x`` of a new space, its input, to indices ``offset + stride * x`` of the
-space it refers to, its output. When a view is indexed, its layout goes from the output to the input
-(`transform_layout`); a layout that is asked for in terms of an indexed view goes the other way
-(`inverse_transform_layout`).
-
-Only where input and output dimensions correspond does a grid of chunks remain a grid. With a
-stride, it does so approximately: seen from the input, chunks have different extents, and what is
-reported is the period in which they repeat.
+A transform maps indices ``x`` of the new space, its input, to indices ``offset + stride * x`` of
+the space that the layout is about, its output. Only where input and output dimensions correspond
+does a grid of chunks remain a grid. With a stride, it does so approximately: seen from the input,
+chunks have different extents, and what is reported is the period in which they repeat.
 """
 
 from __future__ import annotations
@@ -26,13 +22,11 @@ from virtchunk._schema.layout_constraints import USAGES, LayoutConstraints
 if TYPE_CHECKING:
     from virtchunk._index.transform import IndexTransform
 
-__all__ = ("inverse_transform_layout", "transform_layout")
+__all__ = ("transform_layout",)
 
 T = TypeVar("T", int, float)
 _Source: TypeAlias = tuple[int, int, int]
-"""Where the constraint of a dimension comes from: a dimension of the other side, offset, stride."""
-_Convert: TypeAlias = Callable[[T, int, int], T]
-"""A conversion of a value, given offset and stride."""
+"""The output dimension that an input dimension makes up, with offset and stride."""
 
 
 def transform_layout(layout: LayoutConstraints, transform: IndexTransform) -> LayoutConstraints:
@@ -45,79 +39,28 @@ def transform_layout(layout: LayoutConstraints, transform: IndexTransform) -> La
         ValueError: The layout has another rank than the output space, or an origin would leave the
             range of indices.
     """
-    _check_rank(layout, len(transform._output), "output")
-    inputs = [output.input_dimension for output in transform._output]
-    order = layout.inner_order or ()
-    rank = len(transform.domain.inclusive_min)
-    return _convert_layout(
-        layout,
-        _sources_of_inputs(transform),
-        _complete_order([inputs[dim] for dim in order], rank),
-        (_origin_at_input, _extent_at_input, _ratio_at_input),
-    )
-
-
-def inverse_transform_layout(
-    layout: LayoutConstraints, transform: IndexTransform
-) -> LayoutConstraints:
-    """Return constraints on the input space of a transform as constraints on its output space.
-
-    Soft constraints on an input dimension that makes up no output dimension are dropped.
-
-    Raises:
-        ValueError: The layout has another rank than the input space; a hard constraint is about a
-            dimension that the output space does not have; or an origin or extent would leave the
-            range of indices.
-    """
-    _check_rank(layout, len(transform.domain.inclusive_min), "input")
-    _check_dimensions_exist(layout, transform)
-    sources: list[_Source | None] = [
-        None
-        if output.input_dimension is None or output.stride is None
-        else (output.input_dimension, output.offset, output.stride)
-        for output in transform._output
-    ]
-    outputs = [
-        dim
-        for input_dim in layout.inner_order or ()
-        for dim, output in enumerate(transform._output)
-        if output.input_dimension == input_dim
-    ]
-    return _convert_layout(
-        layout,
-        sources,
-        _complete_order(outputs, len(sources)),
-        (_origin_at_output, _extent_at_output, _ratio_at_output),
-    )
-
-
-def _check_rank(layout: LayoutConstraints, rank: int, side: str) -> None:
-    if layout.rank is not None and layout.rank != rank:
+    output_rank = len(transform._output)
+    if layout.rank is not None and layout.rank != output_rank:
         raise ValueError(
-            f"chunk layout of rank {layout.rank} does not fit an index transform with {side} rank "
-            f"{rank}"
+            f"chunk layout of rank {layout.rank} does not fit an index transform with output rank "
+            f"{output_rank}"
         )
+    sources = _sources(transform)
+    result = LayoutConstraints().with_rank(len(sources))
+    if layout.inner_order is not None:
+        order = _transform_order(layout.inner_order, transform)
+        result = result.add_inner_order(order, is_hard=layout.inner_order_is_hard)
+    for usage in USAGES:
+        grid: GridConstraints = getattr(layout, usage)
+        shape = _convert(grid.shape, sources, _transform_extent)
+        ratio = _convert(grid.aspect_ratio, sources, _transform_ratio)
+        grid = attrs.evolve(grid, rank=len(sources), shape=shape, aspect_ratio=ratio)
+        result = result.with_grid(usage, grid)
+    origin = _convert(layout.grid_origin, sources, _transform_origin)
+    return attrs.evolve(result, grid_origin=origin)
 
 
-def _check_dimensions_exist(layout: LayoutConstraints, transform: IndexTransform) -> None:
-    """Check that no hard constraint is about an input dimension that makes up no output dimension.
-
-    The original means to check that too, but confuses input and output dimensions: it ignores some
-    of these constraints where both sides have the same rank.
-    """
-    grids = [getattr(layout, usage) for usage in USAGES]
-    vectors = [layout.grid_origin, *(v for grid in grids for v in (grid.shape, grid.aspect_ratio))]
-    known = {output.input_dimension for output in transform._output}
-    for dim in range(len(transform.domain.inclusive_min)):
-        for vector in vectors:
-            if vector is not None and vector.hard[dim] is not None and dim not in known:
-                raise ValueError(
-                    f"hard constraint {vector.hard[dim]} of the chunk layout is about dimension "
-                    f"{dim}, which is no dimension of what was indexed; make it a soft constraint"
-                )
-
-
-def _sources_of_inputs(transform: IndexTransform) -> list[_Source | None]:
+def _sources(transform: IndexTransform) -> list[_Source | None]:
     """For each input dimension the output dimension it makes up, if it makes up only one."""
     found: list[list[_Source | None]] = [[] for _ in transform.domain.inclusive_min]
     for dim, output in enumerate(transform._output):
@@ -130,39 +73,10 @@ def _sources_of_inputs(transform: IndexTransform) -> list[_Source | None]:
     return [sources[0] if len(sources) == 1 else None for sources in found]
 
 
-def _complete_order(known: Sequence[int | None], rank: int) -> list[int]:
-    """The known dimensions in their order, once each, and then the others."""
-    found = dict.fromkeys(dim for dim in known if dim is not None)
-    return [*found, *(dim for dim in range(rank) if dim not in found)]
-
-
-def _convert_layout(
-    layout: LayoutConstraints,
-    sources: Sequence[_Source | None],
-    order: Sequence[int],
-    conversions: tuple[_Convert[int], _Convert[int], _Convert[float]],
-) -> LayoutConstraints:
-    convert_origin, convert_extent, convert_ratio = conversions
-    result = LayoutConstraints().with_rank(len(sources))
-    if layout.inner_order is not None:
-        result = result.add_inner_order(order, is_hard=layout.inner_order_is_hard)
-    for usage in USAGES:
-        grid: GridConstraints = getattr(layout, usage)
-        grid = attrs.evolve(
-            grid,
-            rank=len(sources),
-            shape=_convert(grid.shape, sources, convert_extent),
-            aspect_ratio=_convert(grid.aspect_ratio, sources, convert_ratio),
-        )
-        result = result.with_grid(usage, grid)
-    origin = _convert(layout.grid_origin, sources, convert_origin)
-    return attrs.evolve(result, grid_origin=origin)
-
-
 def _convert(
     constraints: DimConstraints[T] | None,
     sources: Sequence[_Source | None],
-    convert: _Convert[T],
+    convert: Callable[[T, int, int], T],
 ) -> DimConstraints[T] | None:
     """Take the constraint of each dimension from its source, and convert it."""
     if constraints is None:
@@ -181,45 +95,30 @@ def _convert(
     return DimConstraints(collect(constraints.hard), collect(constraints.soft)).or_none()
 
 
-def _ratio_at_input(ratio: float, offset: int, stride: int) -> float:
-    return ratio / abs(stride)
+def _transform_order(order: Sequence[int], transform: IndexTransform) -> list[int]:
+    """Input dimensions in the order of the outputs they make up; those that make up none last."""
+    inputs = [transform._output[dim].input_dimension for dim in order]
+    found = dict.fromkeys(dim for dim in inputs if dim is not None)
+    rank = len(transform.domain.inclusive_min)
+    return [*found, *(dim for dim in range(rank) if dim not in found)]
 
 
-def _ratio_at_output(ratio: float, offset: int, stride: int) -> float:
-    return ratio * abs(stride)
-
-
-def _extent_at_input(extent: int, offset: int, stride: int) -> int:
+def _transform_extent(extent: int, offset: int, stride: int) -> int:
     return extent if extent == WHOLE_DOMAIN else extent // math.gcd(extent, stride)
 
 
-def _extent_at_output(extent: int, offset: int, stride: int) -> int:
-    if extent == WHOLE_DOMAIN:
-        return extent
-    result = extent * abs(stride)
-    if result > MAX_INDEX:
-        raise ValueError(
-            f"chunk size {extent} of a view with stride {stride} exceeds the range of indices"
-        )
-    return result
+def _transform_ratio(ratio: float, offset: int, stride: int) -> float:
+    return ratio / abs(stride)
 
 
-def _origin_at_input(origin: int, offset: int, stride: int) -> int:
+def _transform_origin(origin: int, offset: int, stride: int) -> int:
     """The first index of a chunk; with a negative stride, of the one that ends below ``origin``."""
-    distance = _check_index(origin - offset, origin, offset, stride)
+    distance = origin - offset
     result = distance // stride + 1 if stride < 0 else -(-distance // stride)
-    return _check_index(result, origin, offset, stride)
-
-
-def _origin_at_output(origin: int, offset: int, stride: int) -> int:
-    result = offset + stride * (origin - 1 if stride < 0 else origin)
-    return _check_index(result, origin, offset, stride)
-
-
-def _check_index(index: int, origin: int, offset: int, stride: int) -> int:
-    if MIN_INDEX <= index <= MAX_INDEX:
-        return index
-    raise ValueError(
-        f"grid origin {origin} leaves the range of indices, [{MIN_INDEX}, {MAX_INDEX}], "
-        f"in a view whose index x stands for {offset} + {stride} * x"
-    )
+    for index in (distance, result):
+        if not MIN_INDEX <= index <= MAX_INDEX:
+            raise ValueError(
+                f"grid origin {origin} leaves the range of indices, [{MIN_INDEX}, {MAX_INDEX}], "
+                f"in a view whose index x stands for {offset} + {stride} * x"
+            )
+    return result
