@@ -22,12 +22,12 @@ def parse_recheck(value: Any, name: str) -> RecheckCacheOption:
     """Return the canonical form: infinities become the `bool` that they amount to.
 
     Raises:
-        ValueError: It is neither a boolean, nor a number, nor ``"open"``.
+        TypeError: It is neither a boolean, nor a number, nor ``"open"``.
     """
     if value is True or value is False or value == "open":
         return value  # type: ignore[no-any-return]
     if isinstance(value, str) or not hasattr(type(value), "__float__"):
-        raise ValueError(
+        raise TypeError(
             f'{name} must be True (recheck at each read), False (never), "open" (what is older '
             f"than the opening) or a time in seconds since the epoch, got {value!r}"
         )

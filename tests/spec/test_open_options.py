@@ -109,7 +109,7 @@ def test_recheck_option(value: Any, canonical: Any) -> None:
 
 @pytest.mark.parametrize("value", ["x", "", None, [1], {}])
 def test_anything_else_is_no_recheck_option(value: Any) -> None:
-    with pytest.raises(ValueError, match="recheck_cached_data must be True"):
+    with pytest.raises(TypeError, match="recheck_cached_data must be True"):
         parse_recheck(value, "recheck_cached_data")
 
 

@@ -56,9 +56,13 @@ def bind(kind: str, reference: Reference, context: Context) -> Context.Resource:
     return Context.Resource._trusted(kind_of(kind), None, reference)
 
 
-def reference_to_json(kind: str, reference: Reference, include_defaults: bool) -> Any:
-    """Return the JSON of an unbound reference, or None when it is the default resource."""
-    assert not isinstance(reference, Context.Resource)
+def reference_to_json(kind: str, reference: Any, include_defaults: bool) -> Any:
+    """Return the JSON of an unbound reference, or None when it is the default resource.
+
+    A list of one, the mark of what is bound, stays one.
+    """
+    if isinstance(reference, list):
+        return [reference_to_json(kind, reference[0], include_defaults) or kind]
     if isinstance(reference, str):
         return None if reference == kind and not include_defaults else reference
     return kind_of(kind).to_json(reference, include_defaults)

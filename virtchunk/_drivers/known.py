@@ -1,0 +1,8 @@
+"""The drivers that a spec can name: each registers itself when its module is imported."""
+
+from __future__ import annotations
+
+from virtchunk._drivers.array_spec import ArraySpec
+from virtchunk._drivers.virtual_spec import VirtualSpec
+
+__all__ = ("ArraySpec", "VirtualSpec")
