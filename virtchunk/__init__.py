@@ -57,4 +57,6 @@ from virtchunk._schema.layout import ChunkLayout as ChunkLayout
 from virtchunk._schema.named_dtypes import *  # noqa: F403 - the data types, by name
 from virtchunk._schema.schema import Schema as Schema
 from virtchunk._schema.unit import Unit as Unit
+from virtchunk._spec import Spec as Spec
+from virtchunk._spec.open import open as open  # noqa: A004 - the name it has there, too
 from virtchunk._store import TensorStore as TensorStore

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
-from typing import Any, Literal, NoReturn, TypeAlias, final
+from typing import Any, Literal, NoReturn, TypeAlias, Unpack, final
 
 import numpy as np
 import numpy.typing as npt
 
-from virtchunk._context.context import Context
 from virtchunk._control import Control
 from virtchunk._drivers.driver import Driver, Options, WriteOperation
 from virtchunk._engine.job import Progress
@@ -24,7 +23,10 @@ from virtchunk._schema.dimension_units import transform_dimension_units
 from virtchunk._schema.dtype import dtype
 from virtchunk._schema.layout import ChunkLayout
 from virtchunk._schema.layout_transform import transform_layout
+from virtchunk._schema.schema import Schema
 from virtchunk._schema.unit import Unit
+from virtchunk._spec import Spec, schema_of_view, spec_of_view
+from virtchunk._spec.options import OpenModeKeywords
 from virtchunk._stream import DEFAULT_MAX_BYTES, ChunkOrder, ChunkStream
 
 __all__ = ("TensorStore",)
@@ -224,6 +226,58 @@ class TensorStore(Assignable):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore, (self._driver, self._transform)
+
+    # -- how to open it ------------------------------------------------------------------------
+
+    def spec(
+        self,
+        *,
+        retain_context: bool | None = None,
+        unbind_context: bool | None = None,
+        **keywords: Unpack[OpenModeKeywords],
+    ) -> Spec:
+        """Return the spec that opens this view again.
+
+        The elements of an array in memory are copied into its spec, as far as the view shows them.
+
+        Args:
+            retain_context: Keep the context resources bound, so that opening the spec in this
+                process shares them. By default the spec refers to default resources.
+            unbind_context: Instead of that, define equal resources in the spec, shared as they are
+                now.
+            **keywords: Options to set in the spec: ``open_mode`` or its single flags,
+                ``recheck_cached_data``, ``recheck_cached_metadata``, ``recheck_cached`` and
+                ``minimal_spec``; see `Spec.update`.
+
+        Raises:
+            TypeError: A keyword is unknown, or a value has the wrong type.
+            ValueError: An option does not apply to the driver.
+
+        Example:
+            >>> ts.array([1, 2, 3], dtype=ts.int8)[1:].spec()
+            Spec({
+              'array': [2, 3],
+              'driver': 'array',
+              'dtype': 'int8',
+              'transform': {
+                'input_exclusive_max': [3],
+                'input_inclusive_min': [1],
+                'output': [{'input_dimension': 0, 'offset': -1}],
+              },
+            })
+        """
+        return spec_of_view(
+            self._driver,
+            self._transform,
+            retain_context=retain_context,
+            unbind_context=unbind_context,
+            **keywords,
+        )
+
+    @property
+    def schema(self) -> Schema:
+        """What the view is: data type, domain, chunk layout and units; a new object."""
+        return schema_of_view(self._driver, self._transform)
 
     # -- what it is --------------------------------------------------------------------------
 

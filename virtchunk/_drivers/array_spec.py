@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from virtchunk._context import Context
     from virtchunk._schema.unit import Unit
 
-__all__ = ("ArraySpec",)
+__all__ = ("ArraySpec", "memory_layout")
 
 Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
 

@@ -29,7 +29,14 @@ if TYPE_CHECKING:
     from virtchunk._drivers.driver import Driver
     from virtchunk._index.domain import IndexDomain
 
-__all__ = ("DriverSpec", "OpenRequest", "SpecOptions", "ViewSpec")
+__all__ = (
+    "DriverSpec",
+    "OpenRequest",
+    "SpecOptions",
+    "ViewSpec",
+    "bound_resources",
+    "compose_with_domain",
+)
 
 _BaseToJson: TypeAlias = "Callable[[ViewSpec], Any]"
 
@@ -241,11 +248,6 @@ class DriverSpec:
         return own.with_bases(
             tuple(attrs.evolve(base, driver=base.driver.bound(context)) for base in self.bases)
         )
-
-
-def default_resources(kinds: tuple[str, ...]) -> dict[str, Reference]:
-    """References to the default resource of each kind."""
-    return {kind: kind for kind in kinds}
 
 
 def bound_resources(kinds: tuple[str, ...], context: Context) -> dict[str, Reference]:

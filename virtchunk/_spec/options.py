@@ -28,13 +28,13 @@ class OpenModeKeywords(TypedDict, total=False):
     recheck_cached_metadata: RecheckCacheOption | None
     recheck_cached_data: RecheckCacheOption | None
     recheck_cached: RecheckCacheOption | None
+    minimal_spec: bool | None
 
 
 class SpecKeywords(OpenModeKeywords, SchemaKeywords, total=False):
     """Everything that can be added to a spec; None says nothing."""
 
     kvstore: Any
-    minimal_spec: bool | None
 
 
 _MODE_FLAGS: Final = tuple([field.name for field in attrs.fields(OpenMode)])
@@ -42,22 +42,27 @@ _RECHECKS: Final = ("recheck_cached_metadata", "recheck_cached_data", "recheck_c
 _OTHERS: Final = ("open_mode", *_MODE_FLAGS, *_RECHECKS, "kvstore", "minimal_spec")
 
 
-def parse_spec_keywords(function: str, given: SpecKeywords | OpenModeKeywords) -> SpecOptions:
+def parse_spec_keywords(
+    function: str,
+    given: SpecKeywords | OpenModeKeywords,
+    allowed: type[SpecKeywords | OpenModeKeywords] = SpecKeywords,
+) -> SpecOptions:
     """Check keyword arguments.
 
     Args:
         function: Who was given them, for messages.
         given: The keyword arguments.
+        allowed: Which ones the function has.
 
     Raises:
         TypeError: There is no such keyword, or a value has the wrong type.
         ValueError: A value is invalid, or two of them conflict.
     """
-    values: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    schema = {name: value for name, value in values.items() if name not in _OTHERS}
-    unknown = sorted(schema.keys() - SchemaKeywords.__annotations__.keys())
+    unknown = sorted(given.keys() - allowed.__annotations__.keys())
     if unknown:
         raise TypeError(f"{function}() has no keyword argument {unknown[0]!r}")
+    values: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    schema = {name: value for name, value in values.items() if name not in _OTHERS}
     both = values.get("recheck_cached")
     return SpecOptions(
         schema=Schema(**schema)._constraints,

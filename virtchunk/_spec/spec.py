@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Unpack, final
 
+import attrs
+
 from virtchunk._context import Context
 from virtchunk._drivers.registry import view_spec_from_json, view_spec_of
 from virtchunk._index.indexable import Indexable
 from virtchunk._open_options import as_flag
 from virtchunk._schema.json_value import format_json
 from virtchunk._schema.schema import Schema
+from virtchunk._schema.schema_constraints import SchemaConstraints
 from virtchunk._spec.options import OpenModeKeywords, SpecKeywords, parse_spec_keywords
 
 if TYPE_CHECKING:
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
     from virtchunk._schema.dtype import dtype
     from virtchunk._schema.layout import ChunkLayout
 
-__all__ = ("Spec", "check_context", "spec_of_view")
+__all__ = ("Spec", "check_context", "schema_of_view", "spec_of_view")
 
 
 @final
@@ -286,11 +289,22 @@ def spec_of_view(
 ) -> Spec:
     """Return the spec of a view; see `TensorStore.spec`, whose keywords these are."""
     view = view_spec_of(driver, transform).updated(
-        parse_spec_keywords("TensorStore.spec", keywords)
+        parse_spec_keywords("TensorStore.spec", keywords, OpenModeKeywords)
     )
     if _is_set(unbind_context, "unbind_context"):
         return Spec._trusted(view.unbound())
     return Spec._trusted(view if _is_set(retain_context, "retain_context") else view.stripped())
+
+
+def schema_of_view(driver: Driver, transform: IndexTransform) -> Schema:
+    """Return what is known about a view of an open driver: everything."""
+    own = SchemaConstraints(
+        rank=driver.domain.rank,
+        data_type=driver.dtype,
+        layout=driver.layout._constraints,
+        dimension_units=driver.dimension_units if any(driver.dimension_units) else None,
+    )
+    return Schema._trusted(attrs.evolve(own.transformed(transform), domain=transform.domain))
 
 
 def _is_set(flag: Any, name: str) -> bool:
