@@ -40,7 +40,7 @@ class Limiter:
     operation; so whoever waits here waits for work that makes progress.
     """
 
-    __slots__ = ("_borrowed", "_lock", "_waiters", "total")
+    __slots__ = ("_borrowed", "_lock", "total", "waiters")
 
     def __init__(self, total: int) -> None:
         if total < 1:
@@ -48,25 +48,21 @@ class Limiter:
         self.total = total
         self._borrowed = 0
         self._lock = threading.Lock()
-        self._waiters: deque[Signal] = deque()
+        self.waiters: deque[Signal] = deque()
+        """Who waits, first come first served: not empty means that holders should take turns."""
 
     def __repr__(self) -> str:
         return f"Limiter({self.total})"
 
-    @property
-    def contended(self) -> bool:
-        """Whether somebody waits: a holder with more work should let others have a turn."""
-        return bool(self._waiters)
-
     def statistics(self) -> LimiterStatistics:
         """Return a snapshot, for tests and monitoring."""
         with self._lock:
-            return LimiterStatistics(self.total, self._borrowed, len(self._waiters))
+            return LimiterStatistics(self.total, self._borrowed, len(self.waiters))
 
     def try_acquire(self) -> bool:
         """Take a token if one is free and nobody waits for it; never blocks."""
         with self._lock:
-            if self._borrowed >= self.total or self._waiters:
+            if self._borrowed >= self.total or self.waiters:
                 return False
             self._borrowed += 1
             return True
@@ -94,8 +90,8 @@ class Limiter:
     def release(self) -> None:
         """Give a token back: to the first in the queue, if there is one."""
         with self._lock:
-            if self._waiters:
-                turn = self._waiters.popleft()
+            if self.waiters:
+                turn = self.waiters.popleft()
             else:
                 self._borrowed -= 1
                 return
@@ -103,17 +99,17 @@ class Limiter:
 
     def _queue(self) -> Signal | None:
         with self._lock:
-            if self._borrowed < self.total and not self._waiters:
+            if self._borrowed < self.total and not self.waiters:
                 self._borrowed += 1
                 return None
             turn = Signal()
-            self._waiters.append(turn)
+            self.waiters.append(turn)
             return turn
 
     def _give_up(self, turn: Signal) -> None:
         """Leave the queue, or pass on the token that came in the same moment."""
         with self._lock:
-            if turn in self._waiters:
-                self._waiters.remove(turn)
+            if turn in self.waiters:
+                self.waiters.remove(turn)
                 return
         self.release()

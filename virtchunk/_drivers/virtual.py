@@ -15,8 +15,10 @@ from virtchunk._context.context import Context, live
 from virtchunk._control import Control
 from virtchunk._drivers.driver import Options
 from virtchunk._engine.fanout import run, run_blocking
-from virtchunk._engine.job import Job, ReadJob, WriteJob
+from virtchunk._engine.job import Job
+from virtchunk._engine.read_job import ReadJob
 from virtchunk._engine.source import ChunkSource, name_of
+from virtchunk._engine.write_job import WriteJob
 from virtchunk._grid.partition import Partition, partition
 from virtchunk._grid.regular import DimensionGrid, RegularDimension
 from virtchunk._index.domain import IndexDomain

@@ -6,6 +6,6 @@ Read it in this order:
 - `claims`: one worker at a time for each chunk, and how others wait for it;
 - `steps`: what one chunk needs, as generators that never await (the protocol);
 - `perform`: the two ways to carry out a step, blocking and awaiting;
-- `job`: one operation's pieces, and the loop over them that all workers share;
+- `job`, `read_job`, `write_job`: one operation's pieces, and the loops over them;
 - `fanout`: how many workers, where, and what happens when one fails or all are cancelled.
 """

@@ -44,21 +44,22 @@ class Follower(Generic[T]):
 class Claims(Generic[T]):
     """Which worker is busy with which chunk."""
 
-    __slots__ = ("_workers",)
+    __slots__ = ("workers",)
 
     def __init__(self) -> None:
-        self._workers: dict[Any, Worker] = {}
+        self.workers: dict[Any, Worker] = {}
+        """Who has which chunk. Loops over many chunks use it directly, as `claim` does."""
 
     def __len__(self) -> int:
-        return len(self._workers)
+        return len(self.workers)
 
     def claim(self, key: Any, worker: Worker) -> Worker:
         """Claim a chunk; return who has it: ``worker`` itself, or the leader to follow."""
-        return self._workers.setdefault(key, worker)
+        return self.workers.setdefault(key, worker)
 
     def busy(self, key: Any) -> bool:
         """Say whether somebody has claimed a chunk."""
-        return key in self._workers
+        return key in self.workers
 
     def follow(self, key: Any, leader: Worker, worker: Worker) -> Follower[T] | None:
         """Join the chunk's followers.
@@ -73,7 +74,7 @@ class Claims(Generic[T]):
         """
         follower: Follower[T] = Follower(self, key)
         leader.followers.append(follower)
-        if self._workers.get(key) is not leader:
+        if self.workers.get(key) is not leader:
             self._withdraw(leader, follower)
             return None
         with _lock:
@@ -97,7 +98,7 @@ class Claims(Generic[T]):
 
     def release(self, key: Any, worker: Worker, outcome: T | BaseException | None) -> None:
         """Drop a claim and tell its followers the outcome."""
-        self._workers.pop(key, None)
+        self.workers.pop(key, None)
         if worker.followers:
             self.tell(key, worker, outcome)
 

@@ -26,18 +26,17 @@ import anyio
 import anyio.from_thread
 import anyio.lowlevel
 import anyio.to_thread
+from anyio.abc import TaskGroup
 from anyio.lowlevel import EventLoopToken
 
 from virtchunk._bridge import run_elsewhere, run_in_loop
 from virtchunk._control import Control
-from virtchunk._engine.job import Job
+from virtchunk._engine.job import SLICE, Job
 from virtchunk._engine.worker import Lending, Worker, current_worker, entered
 from virtchunk._loop import running_loop, same_loop
 
 __all__ = ("run", "run_blocking")
 
-_SLICE = 1e-3
-"""Seconds of work between two looks at cancellation, and between two checkpoints."""
 _MOST_PIECES = 256
 """Pieces taken at a time, at most."""
 _WORTH_A_THREAD = 50e-6
@@ -107,8 +106,8 @@ class _Threads:
             started = perf_counter()
             job.run_block(block, worker)
             each = (perf_counter() - started) / len(block)
-            size = min(8 * size, _MOST_PIECES, int(_SLICE / max(each, 1e-9)) + 1)
-            if limiter.contended:
+            size = min(8 * size, _MOST_PIECES, int(SLICE / max(each, 1e-9)) + 1)
+            if limiter.waiters:
                 if helping:
                     return
                 worker.release()
@@ -243,7 +242,7 @@ def _refuse(target: Callable[[], None]) -> None:
 class _Tasks:
     """The growing pool of tasks that work on one job of async callbacks."""
 
-    def __init__(self, job: Job, parent: Worker | None, group: anyio.abc.TaskGroup) -> None:
+    def __init__(self, job: Job, parent: Worker | None, group: TaskGroup) -> None:
         self.job = job
         self.parent = parent
         self.group = group
@@ -253,7 +252,7 @@ class _Tasks:
         self.failures: list[BaseException] = []
         self.cancelled: list[BaseException] = []
 
-    def suspended(self) -> None:
+    def grow(self) -> None:
         """Use the time that a callback waits: start another task, if there is work and a token."""
         if self.job.taken < self.job.total:
             worker = Worker(self.limiter, self.parent, self.loop)
@@ -261,22 +260,11 @@ class _Tasks:
                 self.group.start_soon(self.work, worker)
 
     async def work(self, worker: Worker) -> None:
-        """Take and work off pieces until there are none left; runs in each of the tasks."""
-        job, limiter, suspended = self.job, self.limiter, self.suspended
+        """Work off pieces until there are none left; runs in each of the tasks."""
         current_worker.set(worker)  # the task's own context: nothing to reset
         self.active += 1
         try:
-            started = perf_counter()
-            for piece in job.pieces():
-                await job.run_piece(piece, worker, suspended)
-                if limiter.contended:
-                    if self.active > 1:
-                        break
-                    worker.release()
-                    await worker.acquire()
-                if perf_counter() - started > _SLICE:
-                    await anyio.lowlevel.checkpoint()
-                    started = perf_counter()
+            await self.job.run_pieces(worker, _TaskPace(self, worker))
         except anyio.get_cancelled_exc_class() as error:
             self.cancelled.append(error)
             self.group.cancel_scope.cancel()
@@ -287,6 +275,31 @@ class _Tasks:
         finally:
             self.active -= 1
             worker.release()
+
+
+class _TaskPace:
+    """See `virtchunk._engine.job.Pace`."""
+
+    __slots__ = ("_tasks", "_worker", "paused", "waiters")
+
+    def __init__(self, tasks: _Tasks, worker: Worker) -> None:
+        self._tasks = tasks
+        self._worker = worker
+        self.paused = False
+        self.waiters = worker.limiter.waiters
+
+    def suspended(self) -> None:
+        self.paused = True
+        self._tasks.grow()
+
+    async def rest(self) -> bool:
+        if self.waiters:
+            if self._tasks.active > 1:
+                return False
+            self._worker.release()
+            await self._worker.acquire()
+        await anyio.lowlevel.checkpoint()
+        return True
 
 
 async def _run_in_tasks(job: Job) -> None:
@@ -339,7 +352,7 @@ async def _serve_from_cache(job: Job) -> bool:
         if missing:
             job.put_back(missing)
             return False
-        if perf_counter() - started > _SLICE:
+        if perf_counter() - started > SLICE:
             await anyio.lowlevel.checkpoint()
             started = perf_counter()
     return True

@@ -164,10 +164,25 @@ class ChunkSource:
         if self.reads.busy(key):
             self.overtaken.add(key)
 
-    def snapshot(self, key: Key, array: Array, returned: object) -> Entry:
-        """Copy what was read straight into somebody's result, for those who wait for it too."""
-        stamp = returned if isinstance(returned, TimestampedStorageGeneration) else _FOR_EVER
-        return Entry(key, array.copy(), stamp.generation, stamp.time)
+    def tell_readers(self, key: Key, worker: Worker, array: Array, returned: object) -> None:
+        """Tell the followers of a read whose claim was dropped what was read.
+
+        They get a copy: ``array`` may be a part of somebody's result. See `release_read`.
+        """
+        if key in self.overtaken:
+            self.overtaken.discard(key)
+            self.reads.tell(key, worker, None)
+        elif worker.followers:
+            stamp = returned if isinstance(returned, TimestampedStorageGeneration) else _FOR_EVER
+            entry = Entry(key, array.copy(), stamp.generation, stamp.time)
+            self.reads.tell(key, worker, entry)
+
+    def read_failed(self, error: BaseException, key: Key, upper: Key, worker: Worker) -> None:
+        """End the computing of a chunk with an error; cancelled followers try for themselves."""
+        failed = isinstance(error, Exception)
+        if failed:
+            self.explain(error, "read", key, upper)
+        self.release_read(key, worker, error if failed else None)
 
     def check_filled(self, returned: object, key: Key, upper: Key) -> None:
         """Check what a read callback returned when there was nothing cached to fall back on."""

@@ -1,0 +1,176 @@
+"""Reading: the loops over pieces that fill the request.
+
+This is where the time of many small chunks goes. What is common (no cache, nobody else at the same
+chunk, a callback that returns None) is written out, with no call of our own around the callback
+that could be spared; everything else goes through `virtchunk._engine.steps`.
+"""
+
+from __future__ import annotations
+
+from operator import sub
+from time import perf_counter
+from types import CoroutineType
+from typing import Any, TypeAlias, final
+
+import numpy as np
+
+from virtchunk._cache.pool import Entry
+from virtchunk._engine.job import SLICE, Block, Job, Pace, Progress
+from virtchunk._engine.parameters import VirtualChunkedReadParameters
+from virtchunk._engine.perform import perform, perform_blocking, resume, settle, wait_blocking
+from virtchunk._engine.source import ChunkSource, Key
+from virtchunk._engine.steps import Steps, read_chunk
+from virtchunk._engine.worker import Worker
+from virtchunk._grid.partition import Partition
+
+__all__ = ("ReadJob",)
+
+Array: TypeAlias = "np.ndarray[Any, Any]"
+
+
+@final
+class ReadJob(Job):
+    """Reads chunks into the request.
+
+    Args:
+        source: See `Job`, as the next four.
+        partition: ...
+        request: ...
+        batch: ...
+        progress: ...
+        bound: Content known to be current at this time (seconds since the epoch) serves.
+    """
+
+    def __init__(
+        self,
+        source: ChunkSource,
+        partition: Partition,
+        request: Array,
+        batch: Any,
+        progress: Progress | None,
+        bound: float,
+    ) -> None:
+        super().__init__(source, partition, request, batch, progress)
+        self.is_async = source.read_is_async
+        self.bound = bound
+        self._params = VirtualChunkedReadParameters(b"", bound, batch)
+
+    def run_block(self, block: Block, worker: Worker) -> None:
+        if self.source.cache is not None:
+            for lower, upper, _, out, part, _ in self.serve(block):
+                self._read_piece(lower, upper, out, part, worker)
+            return
+        source, request, params, direct = self.source, self.request, self._params, self._direct
+        function, make_domain, allocate = source.read_function, source.make_domain, source.allocate
+        claim, drop = source.reads.workers.setdefault, source.reads.workers.pop
+        followers, overtaken, progress = worker.followers, source.overtaken, self.progress
+        assert function is not None
+        for lower, upper, index_exp, out, part, covers in block:
+            if claim(lower, worker) is not worker:
+                self._read_piece(lower, upper, out, part, worker)
+                continue
+            try:
+                if covers and direct:
+                    array = target = request[out]
+                else:
+                    array = allocate(tuple(map(sub, upper, lower)))
+                    target = array.view()
+                returned = function(make_domain(lower, upper, index_exp), target, params)
+                if returned is not None:
+                    returned = wait_blocking(returned, worker)
+                    source.check_filled(returned, lower, upper)
+                if array is not target:
+                    request[out] = array[part]
+            except BaseException as error:
+                source.read_failed(error, lower, upper, worker)
+                raise
+            drop(lower, None)
+            if followers or overtaken:
+                source.tell_readers(lower, worker, array, returned)
+            if progress is not None:
+                self.finished(out)
+
+    async def run_pieces(self, worker: Worker, pace: Pace) -> None:
+        source, request, params, direct = self.source, self.request, self._params, self._direct
+        function, make_domain, allocate = source.read_function, source.make_domain, source.allocate
+        claim, drop = source.reads.workers.setdefault, source.reads.workers.pop
+        followers, overtaken, progress = worker.followers, source.overtaken, self.progress
+        cached, suspended, waiters = source.cache is not None, pace.suspended, pace.waiters
+        assert function is not None
+        started = perf_counter()
+        for lower, upper, index_exp, out, part, covers in self._pieces:
+            self.taken += 1
+            if cached or claim(lower, worker) is not worker:
+                self._deliver(
+                    await perform(self._steps(lower, upper, worker), worker, suspended), out, part
+                )
+            else:
+                try:
+                    if covers and direct:
+                        array = target = request[out]
+                    else:
+                        array = allocate(tuple(map(sub, upper, lower)))
+                        target = array.view()
+                    returned = function(make_domain(lower, upper, index_exp), target, params)
+                    if type(returned) is CoroutineType:
+                        try:
+                            yielded = returned.send(None)
+                        except StopIteration as stop:
+                            returned = stop.value
+                        else:
+                            suspended()
+                            returned = await resume(returned, yielded)
+                    elif returned is not None:
+                        returned = await settle(returned, suspended)
+                    if returned is not None:
+                        source.check_filled(returned, lower, upper)
+                    if array is not target:
+                        request[out] = array[part]
+                except BaseException as error:
+                    source.read_failed(error, lower, upper, worker)
+                    raise
+                drop(lower, None)
+                if followers or overtaken:
+                    source.tell_readers(lower, worker, array, returned)
+                if progress is not None:
+                    self.finished(out)
+            if pace.paused:
+                pace.paused = False
+                started = perf_counter()
+            if waiters or perf_counter() - started > SLICE:
+                if not await pace.rest():
+                    return
+                started = perf_counter()
+
+    def serve(self, block: Block) -> Block:
+        """Deliver the pieces that the cache holds fresh enough; return the others."""
+        cache = self.source.cache
+        if cache is None:
+            return block
+        request, bound, progress, direct = self.request, self.bound, self.progress, self._direct
+        find, touch = cache.entries.get, cache.pool.touch
+        missing: Block = []
+        for piece in block:
+            entry = find(piece[0])
+            if entry is None or entry.time < bound:
+                missing.append(piece)
+                continue
+            out = piece[3]
+            request[out] = entry.array if direct and piece[5] else entry.array[piece[4]]
+            touch(entry)
+            if progress is not None:
+                self.finished(out)
+        cache.pool.record(hits=len(block) - len(missing))
+        return missing
+
+    def _steps(self, lower: Key, upper: Key, worker: Worker) -> Steps:
+        return read_chunk(self.source, lower, upper, worker, self.bound, self.batch)
+
+    def _read_piece(self, lower: Key, upper: Key, out: Any, part: Any, worker: Worker) -> None:
+        """Read a piece in this thread, the long way."""
+        self._deliver(perform_blocking(self._steps(lower, upper, worker), worker), out, part)
+
+    def _deliver(self, entry: Entry, out: Any, part: Any) -> None:
+        self.request[out] = entry.array[part]
+        if self.progress is not None:
+            self.finished(out)
