@@ -159,13 +159,19 @@ class _Vectors:
         return self.rank
 
     def integers(self, name: str, values: Any) -> tuple[int, ...] | None:
+        if values is None:
+            return None
         name = self.prefix + name
         return self._vector(name, values, lambda value: parse_int64(value, f"`{name}`"))
 
     def flags(self, name: str, values: Any) -> tuple[bool, ...] | None:
+        if values is None:
+            return None
         return self._vector(name, values, lambda value: parse_flag(value, f"`{name}`"))
 
     def labels(self, values: Any) -> tuple[str, ...] | None:
+        if values is None:
+            return None
         name = self.prefix + "labels"
         if isinstance(values, str | bytes):
             raise TypeError(
@@ -175,13 +181,10 @@ class _Vectors:
         labels = self._vector(
             name, values, lambda label: "" if label is None else parse_label(label, f"`{name}`")
         )
-        if labels is not None:
-            check_labels_unique(labels)
+        check_labels_unique(labels)
         return labels
 
-    def _vector(self, name: str, values: Any, parse: Callable[[Any], _T]) -> tuple[_T, ...] | None:
-        if values is None:
-            return None
+    def _vector(self, name: str, values: Any, parse: Callable[[Any], _T]) -> tuple[_T, ...]:
         if isinstance(values, Mapping) or not isinstance(values, Iterable):
             raise TypeError(f"`{name}` must be a sequence, got {values!r}")
         result = tuple(map(parse, values))

@@ -49,48 +49,38 @@ def compose(outer: IndexTransform, inner: IndexTransform) -> IndexTransform:
             f" of one of rank {inner.input_rank} -> {inner.output_rank}: the output rank of the inner"
             " one must be the input rank of the outer one"
         )
-    outer_domain = outer.domain
-    domain = carry_back_domain(outer_domain, inner)
-    empty = is_explicitly_empty(domain)
-    maps = inner._output
+    domain = carry_back_domain(outer.domain, inner)
+    inner_maps = inner._output
     result = []
     for i, outer_map in enumerate(outer._output):
-        if outer_map.input_dimension is not None:
-            inner_map = maps[outer_map.input_dimension]
-            result.append(_compose_single(i, outer_map, inner_map, outer_domain, empty))
+        dimension = outer_map.input_dimension
+        if dimension is not None:
+            inner_map = inner_maps[dimension]
+            if outer_map.stride == 1 and outer_map.offset == 0 and inner_map.index_array is None:
+                result.append(inner_map)
+            else:
+                result.append(_compose_single(i, outer_map, inner_map, outer.domain, domain))
         elif outer_map.index_array is not None:
-            result.append(_compose_array(i, outer_map, outer_domain, maps, domain, empty))
+            result.append(_compose_array(i, outer_map, outer.domain, inner_maps, domain))
         else:
             result.append(outer_map)
     return IndexTransform._trusted(domain, tuple(result))
 
 
-def is_explicitly_empty(domain: IndexDomain) -> bool:
-    """Tell whether ``domain`` has no elements and no implicit bound could give it any."""
-    lower, upper = domain.inclusive_min, domain.exclusive_max
-    for i in range(len(lower)):
-        if (
-            lower[i] == upper[i]
-            and not domain.implicit_lower_bounds[i]
-            and not domain.implicit_upper_bounds[i]
-        ):
-            return True
-    return False
-
-
 def carry_back_domain(outer: IndexDomain, inner: IndexTransform) -> IndexDomain:
     """Return the domain of ``inner`` when its output must lie in ``outer``.
 
-    Implicit bounds of ``inner`` are replaced by what ``outer`` allows; explicit ones stay and are
-    checked, unless the domain of ``inner`` is empty.
+    Implicit bounds of ``inner`` are replaced by what ``outer`` allows.  Explicit ones stay and are
+    checked, unless the domain of ``inner`` is empty: then nothing is asked of ``outer``.
 
     Raises:
       IndexError: If a constant output or an explicit bound of ``inner`` lies outside ``outer``.
     """
     own = inner.domain
-    if is_explicitly_empty(own):
+    if _lies_within(outer, inner):
         return own
-    carried = _carry_back(outer, inner)
+    empty = own._is_explicitly_empty()
+    carried = _carry_back(outer, inner, empty)
     lower = list(own.inclusive_min)
     upper = list(own.exclusive_max)
     implicit_lower = list(own.implicit_lower_bounds)
@@ -99,18 +89,46 @@ def carry_back_domain(outer: IndexDomain, inner: IndexTransform) -> IndexDomain:
         if implicit_lower[i]:
             lower[i] = low
             implicit_lower[i] = low_implicit
-        elif lower[i] < low and not low_implicit:
+        elif lower[i] < low and not low_implicit and not empty:
             raise _outside(outer, inner, i, low, high)
         if implicit_upper[i]:
             upper[i] = high
             implicit_upper[i] = high_implicit
-        elif upper[i] > high and not high_implicit:
+        elif upper[i] > high and not high_implicit and not empty:
             raise _outside(outer, inner, i, low, high)
-        if lower[i] > upper[i]:
-            raise _outside(outer, inner, i, low, high)
+        upper[i] = max(lower[i], upper[i])
     return IndexDomain._trusted(
         tuple(lower), tuple(upper), own.labels, tuple(implicit_lower), tuple(implicit_upper)
     )
+
+
+def _lies_within(outer: IndexDomain, inner: IndexTransform) -> bool:
+    """Tell whether all bounds of ``inner`` are explicit and finite, and its output lies in ``outer``.
+
+    That is the usual case, and the only one in which nothing has to be worked out.
+    """
+    own = inner.domain
+    if True in own.implicit_lower_bounds or True in own.implicit_upper_bounds:
+        return False
+    own_lower, own_upper = own.inclusive_min, own.exclusive_max
+    lower, upper = outer.inclusive_min, outer.exclusive_max
+    for i, inner_map in enumerate(inner._output):
+        dimension = inner_map.input_dimension
+        first = last = inner_map.offset
+        if dimension is not None:
+            low, high = own_lower[dimension], own_upper[dimension]
+            if low == -INF or high == INF_UPPER or low == high:
+                return False
+            stride = inner_map.stride
+            assert stride is not None
+            first, last = first + stride * low, first + stride * (high - 1)
+            if stride < 0:
+                first, last = last, first
+        elif inner_map.index_array is not None:
+            continue
+        if not lower[i] <= first <= last < upper[i] or not MIN_INDEX <= first <= last <= MAX_INDEX:
+            return False
+    return True
 
 
 def _outside(
@@ -128,7 +146,7 @@ def _outside(
 _Carried = tuple[int, int, bool, bool]
 
 
-def _carry_back(outer: IndexDomain, inner: IndexTransform) -> dict[int, _Carried]:
+def _carry_back(outer: IndexDomain, inner: IndexTransform, empty: bool) -> dict[int, _Carried]:
     """Return, for each input dimension of ``inner`` that matters, the interval ``outer`` allows."""
     carried: dict[int, _Carried] = {}
     for i, inner_map in enumerate(inner._output):
@@ -138,7 +156,7 @@ def _carry_back(outer: IndexDomain, inner: IndexTransform) -> dict[int, _Carried
         upper_implicit = outer.implicit_upper_bounds[i]
         dimension = inner_map.input_dimension
         if dimension is None:
-            if inner_map.index_array is None:
+            if inner_map.index_array is None and not empty:
                 _check_constant(outer, i, inner_map.offset)
             continue
         offset, stride = inner_map.offset, inner_map.stride
@@ -196,13 +214,15 @@ def _checked_int64(value: int, output_dimension: int) -> int:
 
 
 def _compose_single(
-    i: int, outer_map: OutputIndexMap, inner_map: OutputIndexMap, outer: IndexDomain, empty: bool
+    i: int,
+    outer_map: OutputIndexMap,
+    inner_map: OutputIndexMap,
+    outer: IndexDomain,
+    domain: IndexDomain,
 ) -> OutputIndexMap:
     """Return ``outer_map``, affine in one dimension, after ``inner_map``, that dimension's map."""
     stride = outer_map.stride
     assert stride is not None
-    if stride == 1 and outer_map.offset == 0 and inner_map.index_array is None:
-        return inner_map
     inner_stride = inner_map.stride
     offset = _checked_int64(outer_map.offset + stride * inner_map.offset, i)
     if inner_stride is None:
@@ -212,7 +232,8 @@ def _compose_single(
         return OutputIndexMap._single(
             inner_map.input_dimension, offset, _checked_int64(stride * inner_stride, i)
         )
-    if empty:
+    stride = _checked_int64(stride * inner_stride, i)
+    if domain._is_explicitly_empty():
         return OutputIndexMap._constant(0)
     dimension = outer_map.input_dimension
     assert dimension is not None
@@ -220,9 +241,7 @@ def _compose_single(
         inner_map._bounds or UNBOUNDED,
         preimage(*effective_bounds(outer, dimension), inner_map.offset, inner_stride),
     )
-    return _array_map(
-        i, inner_map.index_array, offset, _checked_int64(stride * inner_stride, i), bounds
-    )
+    return _array_map(i, inner_map.index_array, offset, stride, bounds)
 
 
 def _array_map(
@@ -232,7 +251,7 @@ def _array_map(
     if array.size != 1:
         return OutputIndexMap._array(array, offset, stride, bounds)
     index = int(array.item())
-    if not bounds[0] <= index < bounds[1]:
+    if not max(bounds[0], MIN_INDEX) <= index <= min(bounds[1] - 1, MAX_INDEX):
         raise index_array_error(i, index, bounds)
     return OutputIndexMap._constant(_checked_int64(offset + stride * index, i))
 
@@ -256,10 +275,9 @@ def _compose_array(
     outer: IndexDomain,
     inner_maps: tuple[OutputIndexMap, ...],
     domain: IndexDomain,
-    empty: bool,
 ) -> OutputIndexMap:
     """Return ``outer_map``, which looks at an array over ``outer``, as one over ``domain``."""
-    if empty:
+    if domain._is_explicitly_empty():
         return OutputIndexMap._constant(0)
     array = outer_map.index_array
     assert array is not None and outer_map.stride is not None
@@ -330,7 +348,11 @@ def map_indices(transform: IndexTransform, indices: Iterable[int]) -> tuple[int,
         raise ValueError(
             f"the domain {domain} has {len(domain)} dimensions, got {len(point)} indices"
         )
-    for i, index in enumerate(point):
+    for i, (index, lower, upper) in enumerate(
+        zip(point, domain.inclusive_min, domain.exclusive_max, strict=True)
+    ):
+        if lower <= index < upper and MIN_INDEX <= index <= MAX_INDEX:
+            continue
         try:
             _check_constant(domain, i, index)
         except IndexError as error:

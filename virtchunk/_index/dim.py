@@ -384,8 +384,8 @@ _Parsed = tuple[int, int, bool, bool, str]
 def _unbounded(
     label: Any = None, *, implicit_lower: Any = True, implicit_upper: Any = True
 ) -> _Parsed:
-    lower_flag = parse_flag(implicit_lower, "implicit_lower")
-    upper_flag = parse_flag(implicit_upper, "implicit_upper")
+    lower_flag = implicit_lower is None or parse_flag(implicit_lower, "implicit_lower")
+    upper_flag = implicit_upper is None or parse_flag(implicit_upper, "implicit_upper")
     return -INF, INF_UPPER, lower_flag, upper_flag, _optional_label(label)
 
 
@@ -476,14 +476,15 @@ def _guess_form(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[..., 
         return _half_open
     if not args:
         return _half_open if "inclusive_min" in kwargs else _unbounded
-    if len(args) == 1:
-        first = args[0]
-        if isinstance(first, str | bytes) or (
-            first is None and not kwargs.keys() & {"label", "inclusive_min"}
-        ):
-            return _unbounded
-        return _half_open if kwargs.get("implicit_lower", False) is None else _sized
-    second = args[1]
-    if isinstance(second, str | bytes) or (second is None and "label" not in kwargs):
+    first, second = args[0], args[1] if len(args) > 1 else None
+    if len(args) == 1 and isinstance(first, str | bytes):
+        return _unbounded
+    if len(args) == 1 and first is None and not kwargs.keys() & {"label", "inclusive_min"}:
+        return _unbounded
+    if isinstance(second, str | bytes):
         return _sized
-    return _half_open
+    # A number alone is a size, unless what else is said makes sense for a lower bound only.
+    if len(args) == 2 and (second is not None or "label" in kwargs):
+        return _half_open
+    lower_by_flag = kwargs.get("implicit_lower", False) is None
+    return _half_open if lower_by_flag and "inclusive_min" not in kwargs else _sized

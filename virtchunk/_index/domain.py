@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from math import prod
 from operator import sub
-from typing import TYPE_CHECKING, Any, cast, final, overload
+from typing import TYPE_CHECKING, Any, final, overload
 
 import attrs
 
@@ -20,12 +20,19 @@ from virtchunk._index.components import (
     parse_components,
     plain_components,
 )
-from virtchunk._index.dim import Dim
-from virtchunk._index.interval import INF, INF_SIZE, INF_UPPER, hull, intersect
+from virtchunk._index.dim import Dim, merge_labels, parse_label
+from virtchunk._index.dim_expression import DimExpression, DimSelection
+from virtchunk._index.dim_selection import (
+    DimSelectionLike,
+    find_label,
+    normalize_dimension,
+    parse_dim_selection,
+    resolve_dim_selection,
+)
+from virtchunk._index.indexable import DomainOperations, view_of
+from virtchunk._index.interval import INF, INF_SIZE, INF_UPPER, Interval, hull, intersect
 
 if TYPE_CHECKING:
-    from virtchunk._index.dim_expression import DimExpression, Offsets, Subscript
-    from virtchunk._index.dim_selection import DimSelectionLike
     from virtchunk._index.transform import IndexTransform
 
 _ABSENT: Any = object()
@@ -58,7 +65,7 @@ class _Fields:
 
 @final
 @attrs.frozen(init=False, repr=False)
-class IndexDomain(_Fields):
+class IndexDomain(_Fields, DomainOperations):
     """A box in an n-dimensional index space: bounds, implicit flags and labels of each dimension.
 
     A domain is a sequence of `Dim`.  It never changes; indexing it by a dimension expression, another domain or a transform
@@ -317,105 +324,55 @@ class IndexDomain(_Fields):
           >>> domain[ts.d["x"].translate_by[10]]
           { "x": [10, 15), "y": [0, 6), "z": [0, 7) }
         """
-        from virtchunk._index.domain_view import index_domain
+        if type(key) is int:
+            return self._dim(normalize_dimension(key, len(self.labels)))
+        if isinstance(key, str | bytes):
+            return self._dim(find_label(parse_label(key), self))
+        if _is_view_key(key):
+            return view_of(self._get_transform(), key).domain
+        identifiers = parse_dim_selection(key)
+        if hasattr(type(key), "__index__") and isinstance(identifiers[0], int):
+            return self._dim(normalize_dimension(identifiers[0], len(self.labels)))
+        try:
+            dims = resolve_dim_selection(identifiers, self)
+        except IndexError as error:
+            raise ValueError(f"cannot select dimensions {key!r}: {error}") from None
+        return IndexDomain._trusted(
+            tuple([self.inclusive_min[i] for i in dims]),
+            tuple([self.exclusive_max[i] for i in dims]),
+            tuple([self.labels[i] for i in dims]),
+            tuple([self.implicit_lower_bounds[i] for i in dims]),
+            tuple([self.implicit_upper_bounds[i] for i in dims]),
+        )
 
-        return index_domain(self, key)
+    def _dim(self, i: int) -> Dim:
+        return Dim._trusted(
+            self.inclusive_min[i],
+            self.exclusive_max[i],
+            self.labels[i],
+            self.implicit_lower_bounds[i],
+            self.implicit_upper_bounds[i],
+        )
 
-    def _operations(self) -> IndexDomain:
-        """Return something that has the operations below; their results are domains."""
-        from virtchunk._index.domain_view import DomainView
+    def _is_explicitly_empty(self) -> bool:
+        """Tell whether there are no elements and no implicit bound could give way to any."""
+        lower, upper = self.inclusive_min, self.exclusive_max
+        for i in range(len(lower)):
+            if (
+                lower[i] == upper[i]
+                and not self.implicit_lower_bounds[i]
+                and not self.implicit_upper_bounds[i]
+            ):
+                return True
+        return False
 
-        return cast("IndexDomain", DomainView(self))
+    def _get_transform(self) -> IndexTransform:
+        from virtchunk._index.transform import IndexTransform
 
-    @property
-    def translate_to(self) -> Subscript[Offsets, IndexDomain]:
-        """Move the origin: ``domain.translate_to[0]``, or one index for each dimension.
+        return IndexTransform._trusted(self, ())
 
-        ``None`` leaves a dimension where it is.
-
-        Raises:
-          TypeError: If the subscript is of another type.
-          ValueError: If the number does not fit, a dimension is unbounded below, or a bound leaves
-            the range of indices.
-
-        Example:
-          >>> ts.IndexDomain(inclusive_min=[2, 3], shape=[4, 5]).translate_to[0]
-          { [0, 4), [0, 5) }
-        """
-        return self._operations().translate_to
-
-    @property
-    def translate_by(self) -> Subscript[Offsets, IndexDomain]:
-        """Move the domain up by one offset for all dimensions, or one for each.
-
-        Raises:
-          TypeError: If the subscript is neither.
-          ValueError: If the number does not fit or a bound leaves the range of indices.
-
-        Example:
-          >>> ts.IndexDomain(shape=[4, 5]).translate_by[10, None]
-          { [10, 14), [0, 5) }
-        """
-        return self._operations().translate_by
-
-    @property
-    def translate_backward_by(self) -> Subscript[Offsets, IndexDomain]:
-        """Move the domain down; otherwise like `translate_by`.
-
-        Example:
-          >>> ts.IndexDomain(shape=[4, 5]).translate_backward_by[1, 2]
-          { [-1, 3), [-2, 3) }
-        """
-        return self._operations().translate_backward_by
-
-    @property
-    def label(self) -> Subscript[str | Iterable[str], IndexDomain]:
-        """Set the labels of all dimensions; the empty string stands for none.
-
-        Raises:
-          TypeError: If the subscript is neither a string nor a sequence of strings.
-          ValueError: If the number does not fit or a label would occur twice.
-
-        Example:
-          >>> ts.IndexDomain(shape=[4, 5]).label["x", "y"]
-          { "x": [0, 4), "y": [0, 5) }
-        """
-        return self._operations().label
-
-    @property
-    def mark_bounds_implicit(self) -> Subscript[bool | slice | None, IndexDomain]:
-        """Make all bounds implicit (true) or explicit; ``lower:upper`` for one kind only.
-
-        Raises:
-          TypeError: If the subscript is neither a flag nor a slice of flags.
-
-        Example:
-          >>> ts.IndexDomain(shape=[4, 5]).mark_bounds_implicit[:True]
-          { [0, 4*), [0, 5*) }
-        """
-        return self._operations().mark_bounds_implicit
-
-    def transpose(self, axes: DimSelectionLike | None = None) -> IndexDomain:
-        """Return the domain with its dimensions in another order.
-
-        Args:
-          axes: The old dimension for each place of the result, by index or label; all of them, each
-            once.  By default the order is reversed.
-
-        Raises:
-          TypeError: If ``axes`` is no dimension selection.
-          ValueError: If it is no permutation of the dimensions.
-
-        Example:
-          >>> ts.IndexDomain(shape=[4, 5, 6]).transpose([2, 0, 1])
-          { [0, 6), [0, 4), [0, 5) }
-        """
-        return self._operations().transpose(axes)
-
-    @property
-    def T(self) -> IndexDomain:
-        """The domain with the order of its dimensions reversed."""
-        return self._operations().transpose()
+    def _with_transform(self, transform: IndexTransform) -> IndexDomain:
+        return transform.domain
 
     def to_json(self) -> Any:
         """Return the JSON representation, which `IndexDomain` accepts as ``json=``.
@@ -551,6 +508,17 @@ def _refuse_mixture(name: str, *others: Any) -> None:
         )
 
 
+def _is_view_key(key: Any) -> bool:
+    """Tell whether ``domain[key]`` is what it is for a transform, rather than a selection."""
+    if isinstance(key, DimExpression):
+        return not isinstance(key, DimSelection)
+    if isinstance(key, IndexDomain):
+        return True
+    from virtchunk._index.transform import IndexTransform
+
+    return isinstance(key, IndexTransform)
+
+
 def _index_exp(domain: IndexDomain) -> tuple[slice, ...]:
     result = []
     for i, (lower, upper) in enumerate(
@@ -570,17 +538,36 @@ def _index_exp(domain: IndexDomain) -> tuple[slice, ...]:
 def _combine(
     a: IndexDomain,
     b: IndexDomain,
-    rule: Callable[[tuple[int, int, bool, bool], tuple[int, int, bool, bool]], Any],
+    rule: Callable[[Interval, Interval], Interval],
     verb: str,
 ) -> IndexDomain:
     if not isinstance(b, IndexDomain):
         raise TypeError(f"expected an IndexDomain, got {b!r}")
     if len(a) != len(b):
         raise ValueError(f"cannot {verb} {a} and {b}: their ranks differ, {len(a)} and {len(b)}")
-    dims = []
-    for i, (own, other) in enumerate(zip(a, b, strict=True)):
+    bounds: list[Interval] = []
+    labels: list[str] = []
+    for i, (own, other) in enumerate(zip(_intervals(a), _intervals(b), strict=True)):
         try:
-            dims.append(own._combine(other, rule))
+            labels.append(merge_labels(a.labels[i], b.labels[i]))
         except ValueError as error:
             raise ValueError(f"cannot {verb} {a} and {b}: in dimension {i}, {error}") from None
-    return domain_from_dimensions(dims)
+        bounds.append(rule(own, other))
+    check_labels_unique(tuple(labels))
+    return IndexDomain._trusted(
+        tuple([bound[0] for bound in bounds]),
+        tuple([bound[1] for bound in bounds]),
+        tuple(labels),
+        tuple([bound[2] for bound in bounds]),
+        tuple([bound[3] for bound in bounds]),
+    )
+
+
+def _intervals(domain: IndexDomain) -> Iterator[Interval]:
+    return zip(
+        domain.inclusive_min,
+        domain.exclusive_max,
+        domain.implicit_lower_bounds,
+        domain.implicit_upper_bounds,
+        strict=True,
+    )

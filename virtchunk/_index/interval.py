@@ -159,9 +159,11 @@ def preimage(lower: int, upper: int, offset: int, stride: int, where: str = "") 
         low = None if lower == -INF else -((offset - lower) // stride)
         high = None if upper == INF_UPPER else (upper - 1 - offset) // stride
     else:
-        low = None if upper == INF_UPPER else -((upper - 1 - offset) // -stride)
+        # An empty interval has no last index; its image starts where its bound goes.
+        last = max(lower, upper - 1)
+        low = None if upper == INF_UPPER else -((last - offset) // -stride)
         high = None if lower == -INF else (offset - lower) // -stride
-    if low is not None and high is not None and high < low:
+    if low is not None and high is not None and (high < low or lower == upper):
         high = low - 1
     for bound in (low, high):
         if bound is not None and not MIN_INDEX - 1 <= bound <= MAX_INDEX:
@@ -179,14 +181,16 @@ Interval: TypeAlias = tuple[int, int, bool, bool]
 def hull(a: Interval, b: Interval) -> Interval:
     """Return the smallest interval that holds both.
 
-    An empty interval has no say, unless both are empty.  Flags go with the bound that was chosen; of
-    equal bounds, the result is implicit only if both are.
+    An empty interval has no say; of two empty ones the result is the second.  Flags go with the bound
+    that was chosen; of equal bounds, the result is implicit only if both are.
     """
-    if a[0] != a[1] and b[0] == b[1]:
-        return a
-    if a[0] == a[1] and b[0] != b[1]:
-        return b
-    return _extreme(a, b, a[0] > b[0], a[1] < b[1])
+    if a[0] == a[1]:
+        lower, upper = b[0], b[1]
+    elif b[0] == b[1]:
+        lower, upper = a[0], a[1]
+    else:
+        lower, upper = min(a[0], b[0]), max(a[1], b[1])
+    return lower, upper, _flag(lower, a[0], a[2], b[0], b[2]), _flag(upper, a[1], a[3], b[1], b[3])
 
 
 def intersect(a: Interval, b: Interval) -> Interval:
@@ -194,17 +198,14 @@ def intersect(a: Interval, b: Interval) -> Interval:
 
     Without overlap the result is empty, at the larger lower bound.
     """
-    lower, upper, implicit_lower, implicit_upper = _extreme(a, b, a[0] < b[0], a[1] > b[1])
+    lower, upper = max(a[0], b[0]), min(a[1], b[1])
+    implicit_lower = _flag(lower, a[0], a[2], b[0], b[2])
+    implicit_upper = _flag(upper, a[1], a[3], b[1], b[3])
     return lower, max(lower, upper), implicit_lower, implicit_upper
 
 
-def _extreme(a: Interval, b: Interval, lower_of_b: bool, upper_of_b: bool) -> Interval:
-    implicit_lower = b[2] if lower_of_b else a[2]
-    implicit_upper = b[3] if upper_of_b else a[3]
-    if a[0] == b[0]:
-        implicit_lower = a[2] and b[2]
-    if a[1] == b[1]:
-        implicit_upper = a[3] and b[3]
-    lower = b[0] if lower_of_b else a[0]
-    upper = b[1] if upper_of_b else a[1]
-    return lower, upper, implicit_lower, implicit_upper
+def _flag(chosen: int, a: int, a_implicit: bool, b: int, b_implicit: bool) -> bool:
+    """Return the implicit flag of the bound that was chosen from ``a`` and ``b``."""
+    if a == b:
+        return a_implicit and b_implicit
+    return a_implicit if chosen == a else b_implicit

@@ -94,7 +94,10 @@ def _map_to_json(output: OutputIndexMap) -> dict[str, Any]:
 
 
 def _all_within(array: IndexArray, bounds: tuple[int, int]) -> bool:
-    return array.size == 0 or bool(bounds[0] <= array.min() and array.max() < bounds[1])
+    if array.size == 0:
+        return True
+    lower, upper = max(bounds[0], MIN_INDEX), min(bounds[1] - 1, MAX_INDEX)
+    return bool(lower <= array.min() and array.max() <= upper)
 
 
 def domain_from_json(json: Any) -> IndexDomain:

@@ -297,9 +297,15 @@ def parse_index_array(values: Any) -> IndexArray:
             " .astype(np.int64) if its values fit"
         )
     # Axes along which nothing changes are kept that way: a transform drops them.
-    constant = [slice(0, 1 if step == 0 else None) for step in array.strides]
-    own = np.array(array[tuple(constant)], dtype=np.int64)
+    own = np.array(drop_broadcasting(array), dtype=np.int64)
     return own if own.shape == array.shape else np.broadcast_to(own, array.shape)
+
+
+def drop_broadcasting(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return ``array`` with extent 1 along the axes that `numpy.broadcast_to` made."""
+    if array.size == 0 or 0 not in array.strides:
+        return array
+    return array[tuple([slice(0, 1 if step == 0 else None) for step in array.strides])]
 
 
 def _fits_int64(array: npt.NDArray[Any], trust_dtype: bool) -> bool:

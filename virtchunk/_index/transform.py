@@ -18,7 +18,13 @@ from virtchunk._index.dim import Dim, quote_label
 from virtchunk._index.domain import IndexDomain, domain_from_dimensions
 from virtchunk._index.indexable import Indexable
 from virtchunk._index.interval import MAX_RANK, format_interval
-from virtchunk._index.output_map import UNBOUNDED, OutputIndexMap, OutputIndexMaps, format_array
+from virtchunk._index.output_map import (
+    UNBOUNDED,
+    OutputIndexMap,
+    OutputIndexMaps,
+    drop_broadcasting,
+    format_array,
+)
 
 _ABSENT: Any = object()
 _IDENTITY = tuple(OutputIndexMap._single(i, 0, 1) for i in range(MAX_RANK))
@@ -356,7 +362,7 @@ def _check_map(
 def _check_array_map(domain: IndexDomain, where: str, output: OutputIndexMap) -> OutputIndexMap:
     array = output.index_array
     assert array is not None and output.stride is not None
-    array = array[tuple([slice(0, 1 if step == 0 else None) for step in array.strides])]
+    array = drop_broadcasting(array)
     shape = domain.shape
     if array.ndim != len(shape):
         raise ValueError(
@@ -372,12 +378,13 @@ def _check_array_map(domain: IndexDomain, where: str, output: OutputIndexMap) ->
                 f"the index array of {where} has shape {array.shape}, but dimension {i} of the domain"
                 f" {domain} has extent {expected}; axis {i} must have that extent, or 1"
             )
-        if domain.implicit_lower_bounds[i] or domain.implicit_upper_bounds[i]:
+        dim = domain[i]
+        if dim.implicit_lower or dim.implicit_upper or not dim.finite:
             raise ValueError(
                 f"the index array of {where} depends on dimension {i} of the domain {domain}, whose"
-                " bounds must then be explicit"
+                " bounds must then be explicit and finite"
             )
-    if 0 in shape:
+    if domain._is_explicitly_empty():
         return OutputIndexMap._constant(0)
     if output.stride == 0:
         return OutputIndexMap._constant(output.offset)
