@@ -1,4 +1,4 @@
-"""Index spaces: domains, the functions between them, and everything that may stand in ``view[...]``.
+"""Index spaces: domains, functions between them, and all that may stand in ``view[...]``.
 
 Pure: no I/O, no async, nothing but integers and index arrays.
 """

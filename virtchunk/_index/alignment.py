@@ -9,19 +9,23 @@ each other.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from virtchunk._index.dim import quote_label
-from virtchunk._index.domain import IndexDomain
-from virtchunk._index.interval import INF, format_interval
+from virtchunk._index.interval import INF
+from virtchunk._index.operations import describe_dimension, describe_interval
 from virtchunk._index.output_map import OutputIndexMap
 from virtchunk._index.transform import IndexTransform
+
+if TYPE_CHECKING:
+    from virtchunk._index.domain import IndexDomain
 
 
 def align(source: IndexDomain, target: IndexDomain) -> IndexTransform:
     """Return the transform that gives, for each element of ``target``, the one of ``source``.
 
     A source dimension of extent 1 is repeated to any extent, a source dimension that has no
-    counterpart must have extent 1, and along a target dimension that has none the source is repeated.
+    counterpart must have extent 1, and along a target dimension that has none the source is
+    repeated.
 
     Args:
       source: Where values come from.
@@ -85,6 +89,4 @@ def _unlabeled_from_last(domain: IndexDomain) -> Iterator[int]:
 
 
 def _describe(domain: IndexDomain, i: int) -> str:
-    label = f" ({quote_label(domain.labels[i])})" if domain.labels[i] else ""
-    interval = format_interval(domain.inclusive_min[i], domain.exclusive_max[i])
-    return f"dimension {i}{label} {interval}"
+    return f"{describe_dimension(domain, i)} {describe_interval(domain, i)}"

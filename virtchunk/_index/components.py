@@ -122,10 +122,8 @@ def parse_components(
     if upper is None:
         upper = (INF_UPPER,) * n
         upper_flags = upper_flags or (True,) * n
-    bounds = []
     check = _BOUND_CHECKS[upper_name]
-    for i in range(n):
-        bounds.append(check(lower[i], upper[i], f" of dimension {i}"))
+    bounds = [check(lower[i], upper[i], f" of dimension {i}") for i in range(n)]
     return (
         tuple([low for low, _ in bounds]),
         tuple([high for _, high in bounds]),
@@ -153,8 +151,8 @@ class _Vectors:
     def known_rank(self) -> int:
         if self.rank is None:
             raise ValueError(
-                f"the number of dimensions is unknown: give `{self.prefix}rank`, or a vector such as"
-                f" `{self.prefix}shape`"
+                f"the number of dimensions is unknown: give `{self.prefix}rank`, or a vector such"
+                f" as `{self.prefix}shape`"
             )
         return self.rank
 
@@ -193,7 +191,8 @@ class _Vectors:
             self.source = name
         elif len(result) != self.rank:
             raise ValueError(
-                f"`{name}` has {len(result)} entries but `{self.source}` says {self.rank} dimensions"
+                f"`{name}` has {len(result)} entries, but `{self.source}` is for {self.rank}"
+                " dimensions"
             )
         return result
 

@@ -1,10 +1,11 @@
 """Composition: the one transform that does what two do one after the other.
 
 ``compose(outer, inner)`` maps ``x`` to ``outer(inner(x))``.  Two things have to be worked out.  The
-domain: bounds of the outer transform limit what the inner one may produce, so they are carried back
-through it; where an inner bound is implicit the result takes the carried bound, where it is explicit
-it must lie within the carried one.  And the output maps, one by one: affine maps combine to affine
-maps, and a map that looks at an index array on either side becomes an index array over the input.
+domain: bounds of the outer transform limit what the inner one may produce, so they are carried
+back through it; where an inner bound is implicit the result takes the carried bound, where it is
+explicit it must lie within the carried one.  And the output maps, one by one: affine maps combine
+to affine maps, and a map that looks at an index array on either side becomes an index array over
+the input.
 
 Bounds that are implicit in the outer transform limit nothing.
 """
@@ -15,7 +16,6 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from virtchunk._index.dim import quote_label
 from virtchunk._index.domain import IndexDomain
 from virtchunk._index.interval import (
     INF,
@@ -27,6 +27,7 @@ from virtchunk._index.interval import (
     parse_int64,
     preimage,
 )
+from virtchunk._index.operations import describe_dimension
 from virtchunk._index.output_map import UNBOUNDED, IndexArray, OutputIndexMap
 from virtchunk._index.transform import IndexTransform
 
@@ -45,9 +46,9 @@ def compose(outer: IndexTransform, inner: IndexTransform) -> IndexTransform:
     """
     if len(inner._output) != len(outer.domain.labels):
         raise IndexError(
-            f"cannot apply a transform of rank {outer.input_rank} -> {outer.output_rank} to the output"
-            f" of one of rank {inner.input_rank} -> {inner.output_rank}: the output rank of the inner"
-            " one must be the input rank of the outer one"
+            f"cannot compose rank {outer.input_rank} -> {outer.output_rank} with rank"
+            f" {inner.input_rank} -> {inner.output_rank}: the input rank of the outer transform must"
+            " be the output rank of the inner one"
         )
     domain = carry_back_domain(outer.domain, inner)
     inner_maps = inner._output
@@ -103,9 +104,9 @@ def carry_back_domain(outer: IndexDomain, inner: IndexTransform) -> IndexDomain:
 
 
 def _lies_within(outer: IndexDomain, inner: IndexTransform) -> bool:
-    """Tell whether all bounds of ``inner`` are explicit and finite, and its output lies in ``outer``.
+    """Tell whether ``inner`` has finite explicit bounds and all its output lies in ``outer``.
 
-    That is the usual case, and the only one in which nothing has to be worked out.
+    Then its domain stays as it is; that is the usual case.
     """
     own = inner.domain
     if True in own.implicit_lower_bounds or True in own.implicit_upper_bounds:
@@ -135,11 +136,10 @@ def _outside(
     outer: IndexDomain, inner: IndexTransform, dimension: int, low: int, high: int
 ) -> IndexError:
     own = inner.domain
-    label = f" ({quote_label(own.labels[dimension])})" if own.labels[dimension] else ""
     return IndexError(
-        f"dimension {dimension}{label} of the domain {own} is outside {format_interval(low, high)},"
-        f" the indices for which the output lies in {outer}; give bounds within it, or leave them"
-        " implicit"
+        f"{describe_dimension(own, dimension)} of the domain {own} is outside"
+        f" {format_interval(low, high)}, the indices for which the output lies in {outer}; give bounds"
+        " within it, or leave them implicit"
     )
 
 
@@ -176,15 +176,15 @@ def _check_constant(outer: IndexDomain, dimension: int, index: int) -> None:
     lower, upper = effective_bounds(outer, dimension)
     if max(lower, MIN_INDEX) <= index <= min(upper - 1, MAX_INDEX):
         return
-    label = f" ({quote_label(outer.labels[dimension])})" if outer.labels[dimension] else ""
     raise IndexError(
-        f"index {index} is outside {format_interval(lower, upper)}, dimension {dimension}{label} of"
-        f" the domain {outer}; indices are absolute, negative ones do not count from the end"
+        f"index {index} is outside {format_interval(lower, upper)},"
+        f" {describe_dimension(outer, dimension)} of the domain {outer}; indices are absolute,"
+        " negative ones do not count from the end"
     )
 
 
 def effective_bounds(domain: IndexDomain, dimension: int) -> tuple[int, int]:
-    """Return the half-open interval that limits indices of ``dimension``: implicit bounds do not."""
+    """Return the half-open interval that limits indices; implicit bounds are infinite in it."""
     return (
         -INF if domain.implicit_lower_bounds[dimension] else domain.inclusive_min[dimension],
         INF_UPPER if domain.implicit_upper_bounds[dimension] else domain.exclusive_max[dimension],
@@ -192,16 +192,12 @@ def effective_bounds(domain: IndexDomain, dimension: int) -> tuple[int, int]:
 
 
 def _intersect_preferring_explicit(a: _Carried, b: _Carried) -> _Carried:
-    """Return the overlap, where an implicit bound gives way to an explicit one even if that is wider."""
-    if a[2] == b[2]:
-        lower = max(a[0], b[0])
-    else:
-        lower = b[0] if a[2] else a[0]
-    if a[3] == b[3]:
-        upper = min(a[1], b[1])
-    else:
-        upper = b[1] if a[3] else a[1]
-    return lower, max(lower, upper), a[2] and b[2], a[3] and b[3]
+    """Return the overlap, where implicit bounds give way to explicit ones, even to wider ones."""
+    lowers = [bound for bound, implicit in ((a[0], a[2]), (b[0], b[2])) if not implicit]
+    uppers = [bound for bound, implicit in ((a[1], a[3]), (b[1], b[3])) if not implicit]
+    lower = max(lowers or (a[0], b[0]))
+    upper = min(uppers or (a[1], b[1]))
+    return lower, max(lower, upper), not lowers, not uppers
 
 
 def _checked_int64(value: int, output_dimension: int) -> int:
@@ -260,7 +256,8 @@ def index_array_error(dimension: int, index: int, bounds: tuple[int, int]) -> In
     """Return the error for an entry of an index array of ``dimension`` that is out of bounds."""
     return IndexError(
         f"index {index} in the index array of dimension {dimension} is outside"
-        f" {format_interval(*bounds)}; indices are absolute, negative ones do not count from the end"
+        f" {format_interval(*bounds)}; indices are absolute, negative ones do not count from the"
+        " end"
     )
 
 
@@ -280,7 +277,8 @@ def _compose_array(
     if domain._is_explicitly_empty():
         return OutputIndexMap._constant(0)
     array = outer_map.index_array
-    assert array is not None and outer_map.stride is not None
+    assert array is not None
+    assert outer_map.stride is not None
     positions = tuple(
         [
             0 if extent == 1 else _positions(axis, extent, outer, inner_maps[axis], domain)

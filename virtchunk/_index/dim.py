@@ -1,4 +1,4 @@
-"""One dimension of an index space: a range of indices, which of its bounds are implicit, and a label."""
+"""One dimension of an index space: a range of indices, implicit flags of its bounds, a label."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _ESCAPES: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t", '"': '\\"', "'": "\\'"
 
 
 def quote_label(label: str) -> str:
-    """Return ``label`` in double quotes, a Python string literal that reads the same in every message and repr."""
+    """Return ``label`` as a Python string literal in double quotes, for messages and repr."""
     text = "".join(
         _ESCAPES.get(char, char if char.isprintable() else char.encode("unicode_escape").decode())
         for char in label
@@ -45,7 +45,7 @@ def parse_label(value: Any, what: str = "label") -> str:
 
 
 def merge_labels(label: str, other: str) -> str:
-    """Return the one label of two dimensions that stand for the same thing; an empty label gives way.
+    """Return the label of two dimensions that are the same; an empty label gives way.
 
     Raises:
       ValueError: If both are set and differ.
@@ -61,10 +61,11 @@ def merge_labels(label: str, other: str) -> str:
 
 @final
 class Dim:
-    """A range of indices ``[inclusive_min, exclusive_max)`` with a label and bounds that may be implicit.
+    """A range of indices ``[inclusive_min, exclusive_max)``, with a label.
 
-    Bounds are integers in ``[-(2**62-2), 2**62-2]``, or infinite.  An implicit bound (shown with ``*``) describes
-    what is there without limiting what may be asked for, as the resizable edge of a stored array does.
+    Bounds are integers in ``[-(2**62-2), 2**62-2]``, or infinite.  An implicit bound (shown with
+    ``*``) describes what is there without limiting what may be asked for, as the resizable edge of
+    a stored array does.
 
     The range is fixed; `label`, `implicit_lower` and `implicit_upper` may be assigned.
 
@@ -132,13 +133,13 @@ class Dim:
         """Make a dimension from one of four descriptions.
 
         * ``Dim(label=None)``: unbounded, both bounds implicit unless told otherwise.
-        * ``Dim(size, label=None, inclusive_min=0)``: ``[inclusive_min, inclusive_min + size)``; with a size of
-          ``None`` there is no upper bound.
+        * ``Dim(size, label=None, inclusive_min=0)``: ``[inclusive_min, inclusive_min + size)``;
+          with a size of ``None`` there is no upper bound.
         * ``Dim(inclusive_min, exclusive_max)``: half-open.
         * ``Dim(inclusive_min=, inclusive_max=)``: closed.
 
-        A bound left out, or given as ``None``, is infinite and implicit; a bound that is given is explicit.
-        ``implicit_lower=`` and ``implicit_upper=`` override that.
+        A bound left out, or given as ``None``, is infinite and implicit; a bound that is given is
+        explicit. ``implicit_lower=`` and ``implicit_upper=`` override that.
 
         Raises:
           TypeError: If the arguments fit none of these, or are of the wrong type.
@@ -240,7 +241,9 @@ class Dim:
         self._implicit_upper = parse_flag(value, "implicit_upper")
 
     def hull(self, other: Dim) -> Dim:
-        """Return the smallest dimension that holds this one and ``other``; flags go with the chosen bounds.
+        """Return the smallest dimension that holds this one and ``other``.
+
+        Implicit flags go with the chosen bounds; of two labels the one that is set is kept.
 
         Raises:
           ValueError: If both are labeled, differently.
@@ -252,7 +255,9 @@ class Dim:
         return self._combine(other, hull)
 
     def intersect(self, other: Dim) -> Dim:
-        """Return the dimension of the indices that are in this one and in ``other``; flags go with the chosen bounds.
+        """Return the dimension of the indices that are in this one and in ``other``.
+
+        Implicit flags go with the chosen bounds; of two labels the one that is set is kept.
 
         Raises:
           ValueError: If both are labeled, differently.

@@ -1,8 +1,9 @@
 """A box of indices: for each dimension a range, which of its bounds are implicit, and a label.
 
-An `IndexDomain` holds five tuples, one entry per dimension; everything else is derived from them.  One is made for every
-chunk of every read, so there are two ways in: the public constructor checks its arguments, and `IndexDomain._trusted` and
-`domain_factory` take the canonical tuples as they are.
+An `IndexDomain` holds five tuples, one entry per dimension; everything else is derived from
+them.  One is made for every chunk of every read, so there are two ways in: the public constructor
+checks its arguments, and `IndexDomain._trusted` and `domain_factory` take the canonical tuples as
+they are.
 """
 
 from __future__ import annotations
@@ -39,10 +40,11 @@ _ABSENT: Any = object()
 
 
 class _Fields:
-    """The fields of `IndexDomain`, writable: the shape in which a domain is filled before it is frozen.
+    """The fields of `IndexDomain`, writable: what a domain is before it is frozen.
 
-    Frozen attrs classes refuse assignment, and going around that costs 30 to 80 ns for each field.  An object of this class
-    takes plain assignments (a few ns) and then becomes an `IndexDomain` by changing its class.
+    Frozen attrs classes refuse assignment, and going around that costs 30 to 80 ns for each
+    field.  An object of this class takes plain assignments (a few ns) and then becomes an
+    `IndexDomain` by changing its class.
     """
 
     __slots__ = (
@@ -68,8 +70,8 @@ class _Fields:
 class IndexDomain(_Fields, DomainOperations):
     """A box in an n-dimensional index space: bounds, implicit flags and labels of each dimension.
 
-    A domain is a sequence of `Dim`.  It never changes; indexing it by a dimension expression, another domain or a transform
-    gives a new one.
+    A domain is a sequence of `Dim`.  It never changes; indexing it by a dimension expression,
+    another domain or a transform gives a new one.
 
     Example:
       >>> domain = ts.IndexDomain(shape=[20, 30], labels=["x", "y"])
@@ -84,7 +86,7 @@ class IndexDomain(_Fields, DomainOperations):
     inclusive_min: tuple[int, ...]
     """First index of each dimension, shape ``(rank,)``; ``-inf`` where unbounded below."""
     exclusive_max: tuple[int, ...]
-    """One past the last index of each dimension, shape ``(rank,)``; ``inf + 1`` where unbounded above."""
+    """One past the last index of each dimension, shape ``(rank,)``; ``inf + 1`` where unbounded."""
     labels: tuple[str, ...]
     """Label of each dimension, shape ``(rank,)``; the empty string for none."""
     implicit_lower_bounds: tuple[bool, ...]
@@ -300,10 +302,10 @@ class IndexDomain(_Fields, DomainOperations):
         """Return one dimension, a domain of some of the dimensions, or a view of the domain.
 
         * An index (negative: from the end) or a label gives a `Dim`.
-        * A slice of indices, a `DimSelection`, or a sequence of any of these gives the domain of the
-          selected dimensions, in that order.
-        * Another domain crops this one.  Its dimensions are matched by label if both have labels, by
-          position otherwise; its implicit flags do not matter.
+        * A slice of indices, a `DimSelection`, or a sequence of any of these gives the domain of
+          the selected dimensions, in that order.
+        * Another domain crops this one.  Its dimensions are matched by label if both have labels,
+          by position otherwise; its implicit flags do not matter.
         * A `DimExpression` is applied, and gives the domain that results.
         * An `IndexTransform` whose output indices lie in this domain gives the domain of what it
           maps into it.
@@ -311,7 +313,8 @@ class IndexDomain(_Fields, DomainOperations):
         Raises:
           IndexError: If there is no such dimension, or ``key`` does not fit the domain.
           TypeError: If ``key`` is none of these.
-          ValueError: If a selection of several dimensions names one twice or one that does not exist.
+          ValueError: If a selection of several dimensions names one twice or one that does not
+            exist.
 
         Example:
           >>> domain = ts.IndexDomain(shape=[5, 6, 7], labels=["x", "y", "z"])
@@ -528,8 +531,8 @@ def _index_exp(domain: IndexDomain) -> tuple[slice, ...]:
         stop = None if upper == INF_UPPER else upper
         if (start is not None and start < 0) or (stop is not None and stop < 0):
             raise ValueError(
-                f"domain {domain} has a negative bound in dimension {i}, which NumPy would count from"
-                " the end; translate the domain first, e.g. domain.translate_to[0]"
+                f"domain {domain} has a negative bound in dimension {i}, which NumPy would count"
+                " from the end; translate the domain first, e.g. domain.translate_to[0]"
             )
         result.append(slice(start, stop))
     return tuple(result)

@@ -1,11 +1,11 @@
 """Index arithmetic of one dimension: the range of indices, infinity, and half-open intervals.
 
-An index is an integer in ``[MIN_INDEX, MAX_INDEX]``.  Two further values, ``-INF`` as a lower bound and ``INF + 1`` as
-an exclusive upper bound, mean "unbounded".  Python integers never wrap, so every function here computes exactly
-and then checks; leaving the range is always an error.
+An index is an integer in ``[MIN_INDEX, MAX_INDEX]``.  Two further values, ``-INF`` as a lower bound
+and ``INF + 1`` as an exclusive upper bound, mean "unbounded".  Python integers never wrap, so every
+function here computes exactly and then checks; leaving the range is always an error.
 
-Intervals are passed as two plain integers ``(lower, upper)``, half-open: they are made by the thousand in loops over
-chunks, where an object per interval would cost more than the arithmetic.
+Intervals are passed as two plain integers ``(lower, upper)``, half-open: they are made by the
+thousand in loops over chunks, where an object per interval would cost more than the arithmetic.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MIN_INDEX = -INF + 1
 MAX_INDEX = INF - 1
 """Largest index, ``2**62 - 2``."""
 INF_SIZE = 2 * INF + 1
-"""Extent of the interval that is unbounded on both sides, ``2**63 - 1``; also the cap of ``IndexDomain.size``."""
+"""Extent of the interval that is unbounded on both sides, ``2**63 - 1``; the cap of any size."""
 MAX_RANK = 32
 """Largest number of dimensions of an index space."""
 
@@ -51,7 +51,7 @@ def is_int64(value: int) -> bool:
 
 
 def is_valid_interval(lower: int, upper: int) -> bool:
-    """Tell whether ``[lower, upper)`` is an interval: ordered, in range, and not made of infinities only."""
+    """Tell whether ``[lower, upper)`` is an interval: in order, in range, not all beyond it."""
     return -INF <= lower <= upper <= INF_UPPER and lower < INF and upper > MIN_INDEX
 
 
@@ -84,7 +84,7 @@ def check_closed(lower: int, inclusive_max: int, where: str = "") -> tuple[int, 
 
 
 def check_sized(lower: int, size: int, where: str = "") -> tuple[int, int]:
-    """Return the half-open form of the interval of ``size`` indices from ``lower``; ``INF_SIZE`` is "no upper bound".
+    """Return the half-open form of ``size`` indices from ``lower``; `INF_SIZE` means unbounded.
 
     Raises:
       ValueError: If that is not an interval.
@@ -102,8 +102,8 @@ def _explain_invalid(lower: int, upper: int, interval: str, where: str) -> str:
         reason = "the upper bound must not be below the lower bound"
     else:
         reason = (
-            f"indices lie in [{MIN_INDEX}, {MAX_INDEX}]; -{INF} as lower and {INF_UPPER} as exclusive upper bound"
-            " mean unbounded"
+            f"indices lie in [{MIN_INDEX}, {MAX_INDEX}]; -{INF} as lower and {INF_UPPER} as"
+            " exclusive upper bound mean unbounded"
         )
     return f"invalid interval {interval}{where}: {reason}"
 
@@ -136,14 +136,17 @@ def shift(lower: int, upper: int, offset: int, where: str = "") -> tuple[int, in
 
 
 def _explain_shift(bound: int, offset: int, where: str) -> str:
-    return f"bound {bound}{where} moved by {offset} leaves the range of indices, [{MIN_INDEX}, {MAX_INDEX}]"
+    return (
+        f"bound {bound}{where} moved by {offset} leaves the range of indices,"
+        f" [{MIN_INDEX}, {MAX_INDEX}]"
+    )
 
 
 def preimage(lower: int, upper: int, offset: int, stride: int, where: str = "") -> tuple[int, int]:
     """Return the half-open interval of all ``x`` with ``lower <= offset + stride * x < upper``.
 
-    Infinite bounds stay infinite (and change sides if ``stride`` is negative).  Without such ``x`` the
-    result is empty, at the first index past the lower end.
+    Infinite bounds stay infinite (and change sides if ``stride`` is negative).  Without such ``x``
+    the result is empty, at the first index past the lower end.
 
     Args:
       lower: Inclusive lower bound.
@@ -168,21 +171,22 @@ def preimage(lower: int, upper: int, offset: int, stride: int, where: str = "") 
     for bound in (low, high):
         if bound is not None and not MIN_INDEX - 1 <= bound <= MAX_INDEX:
             raise IndexError(
-                f"the indices that {offset} + {stride} * x maps into {format_interval(lower, upper)}"
-                f"{where} leave the range of indices, [{MIN_INDEX}, {MAX_INDEX}]"
+                f"the indices that {offset} + {stride} * x maps into"
+                f" {format_interval(lower, upper)}{where} leave the range of indices,"
+                f" [{MIN_INDEX}, {MAX_INDEX}]"
             )
     return -INF if low is None else low, INF_UPPER if high is None else high + 1
 
 
 Interval: TypeAlias = tuple[int, int, bool, bool]
-"""A half-open interval with the implicit flags of its bounds: lower, upper, and the flags of each."""
+"""A half-open interval and the implicit flags of its bounds: lower, upper, flag, flag."""
 
 
 def hull(a: Interval, b: Interval) -> Interval:
     """Return the smallest interval that holds both.
 
-    An empty interval has no say; of two empty ones the result is the second.  Flags go with the bound
-    that was chosen; of equal bounds, the result is implicit only if both are.
+    An empty interval has no say; of two empty ones the result is the second.  Flags go with the
+    bound that was chosen; of equal bounds, the result is implicit only if both are.
     """
     if a[0] == a[1]:
         lower, upper = b[0], b[1]

@@ -1,8 +1,8 @@
 """The JSON form of domains and transforms, both ways.
 
-A bound is a number, ``"-inf"`` or ``"+inf"``; wrapped in a list of one it is implicit.  What follows
-from the rest is left out: bounds that are all infinite and implicit, labels that are all empty, the
-output maps of an identity.
+A bound is a number, ``"-inf"`` or ``"+inf"``; wrapped in a list of one it is implicit.  What
+follows from the rest is left out: bounds that are all infinite and implicit, labels that are all
+empty, the output maps of an identity.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """How one output coordinate of a transform is computed from its input coordinates.
 
-There are three methods: a constant, ``offset + stride * input[input_dimension]``, and
-``offset + stride * index_array[input]``.  Nothing else is needed to describe every kind of indexing,
-and the three are closed under composition.
+There are three methods: a constant, ``offset + stride * input[input_dimension]``, and ``offset +
+stride * index_array[input]``.  Nothing else is needed to describe every kind of indexing, and the
+three are closed under composition.
 """
 
 from __future__ import annotations
@@ -117,8 +117,8 @@ class OutputIndexMap(_Fields):
         alone, the input dimension if more arguments follow, the index array if it is an array.
 
         Raises:
-          TypeError: If the arguments fit none of the forms, are of the wrong type, or need more than
-            64 bits.
+          TypeError: If the arguments fit none of the forms, are of the wrong type, or need more
+            than 64 bits.
         """
         form = _choose_form(args, kwargs)
         return form(*args, **kwargs)
@@ -309,7 +309,7 @@ def drop_broadcasting(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def _fits_int64(array: npt.NDArray[Any], trust_dtype: bool) -> bool:
-    """Tell whether all values are 64-bit integers; of an array the caller made, only by its type."""
+    """Tell whether all values are 64-bit integers, if ``trust_dtype`` by the dtype alone."""
     if np.can_cast(array.dtype, np.int64, "safe") or (array.size == 0 and not trust_dtype):
         return True
     if trust_dtype or array.dtype.kind not in "uf":
@@ -380,7 +380,7 @@ class OutputIndexMaps(Sequence[OutputIndexMap]):
 
 
 def format_array(array: npt.NDArray[Any]) -> str:
-    """Format an array as ``{{1, 2}, {3, 4}}``; of a large one only the edges of each axis are shown."""
+    """Format an array as ``{{1, 2}, {3, 4}}``, a large one with only the edges of each axis."""
     return _format_axis(array, summarize=array.size > _SUMMARY_THRESHOLD)
 
 

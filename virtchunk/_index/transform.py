@@ -1,8 +1,8 @@
 """A function from one index space to another: what a view does to the coordinates it is asked for.
 
-An `IndexTransform` is its input domain and one `OutputIndexMap` for each output dimension.  Views of
-an array, crops, transpositions, strided slices and index arrays are all transforms; applying one
-after the other is composition (`virtchunk._index.compose`), so that a chain of views costs one
+An `IndexTransform` is its input domain and one `OutputIndexMap` for each output dimension.  Views
+of an array, crops, transpositions, strided slices and index arrays are all transforms; applying
+one after the other is composition (`virtchunk._index.compose`), so that a chain of views costs one
 transform.
 """
 
@@ -122,8 +122,8 @@ class IndexTransform(_Fields, Indexable):
         Raises:
           TypeError: If an argument has the wrong type, or the forms are mixed.
           ValueError: If the domain is not valid (see `IndexDomain`), an output map names an input
-            dimension that does not exist, the shape of an index array does not fit the domain, or an
-            index array depends on a dimension with an implicit bound.
+            dimension that does not exist, the shape of an index array does not fit the domain, or
+            an index array depends on a dimension with an implicit bound.
         """
         components = (
             input_inclusive_min,
@@ -286,7 +286,7 @@ class IndexTransform(_Fields, Indexable):
         return transform_to_json(self)
 
     def __repr__(self) -> str:
-        """Return a description in several lines: the input domain, then a formula for each output."""
+        """Return a description: the input domain, then a formula for each output dimension."""
         domain = self.domain
         lines = [f"Rank {len(domain)} -> {len(self._output)} index space transform:"]
         lines.append("  Input domain:")
@@ -361,7 +361,8 @@ def _check_map(
 
 def _check_array_map(domain: IndexDomain, where: str, output: OutputIndexMap) -> OutputIndexMap:
     array = output.index_array
-    assert array is not None and output.stride is not None
+    assert array is not None
+    assert output.stride is not None
     array = drop_broadcasting(array)
     shape = domain.shape
     if array.ndim != len(shape):
@@ -375,8 +376,8 @@ def _check_array_map(domain: IndexDomain, where: str, output: OutputIndexMap) ->
             continue
         if extent != expected:
             raise ValueError(
-                f"the index array of {where} has shape {array.shape}, but dimension {i} of the domain"
-                f" {domain} has extent {expected}; axis {i} must have that extent, or 1"
+                f"the index array of {where} has shape {array.shape}, but dimension {i} of the"
+                f" domain {domain} has extent {expected}; axis {i} must have that extent, or 1"
             )
         dim = domain[i]
         if dim.implicit_lower or dim.implicit_upper or not dim.finite:
