@@ -142,6 +142,8 @@ class _Transpose:
 
     def _resolve(self, count: int, rank: int) -> list[int]:
         if len(self.target) == 1 and isinstance(self.target[0], int):
+            if not count:
+                return []
             # One index places all selected dimensions, in their order, from it on.
             first = normalize_dimension(self.target[0], rank - count + 1)
             return list(range(first, first + count))

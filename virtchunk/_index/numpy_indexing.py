@@ -70,6 +70,7 @@ def _index_by_slices(transform: IndexTransform, terms: tuple[Any, ...]) -> Index
     rank = len(lower)
     points: dict[int, int] = {}
     scaled: dict[int, tuple[int, int]] = {}
+    suspects: list[int] = []
     ellipsis_seen = False
     dim = 0
     for term in terms:
@@ -126,7 +127,7 @@ def _index_by_slices(transform: IndexTransform, terms: tuple[Any, ...]) -> Index
             if not lower[dim] <= term < upper[dim] or not MIN_INDEX <= term < INF:
                 if not _INT64_MIN <= term <= _INT64_MAX:
                     return None
-                check_index(domain, dim, term)
+                suspects.append(dim)
             points[dim] = term
         elif term is Ellipsis and not ellipsis_seen and len(terms) <= rank + 1:
             ellipsis_seen = True
@@ -148,6 +149,9 @@ def _index_by_slices(transform: IndexTransform, terms: tuple[Any, ...]) -> Index
     new_domain = domain._trusted(tuple(lower), tuple(upper), labels, implicit_lower, implicit_upper)
     if not points and not scaled:
         return crop(transform, new_domain)
+    if suspects and not new_domain._is_explicitly_empty():
+        for dim in suspects:
+            check_index(domain, dim, points[dim])
     dims: list[int] = []
     offsets: list[int] = []
     strides: list[int] = []
@@ -367,6 +371,7 @@ def _apply(
     selected: dict[int, list[int]] = {}  # new dimensions of each slot
     array_terms = [term for term in spec.terms if isinstance(term, ArrayTerm)]
     joint = spec.mode != "oindex"
+    points: list[int] = []
     first_block: list[int] = []
     joint_shape = _broadcast(array_terms) if joint else ()
     if array_terms and joint and block_first:
@@ -394,13 +399,18 @@ def _apply(
                 gathers[old] = term, component
         else:
             assert isinstance(term, int)
-            check_index(domain, old, term)
+            points.append(old)
             offsets[old] = term
         if slot != NO_DIMENSION:
             selected[slot] = added
     new_domain = new.finish(domain)
     selection = [*first_block, *[dim for slot in sorted(selected) for dim in selected[slot]]]
-    if not gathers:
+    empty = new_domain._is_explicitly_empty()
+    if not empty:
+        for old in points:
+            check_index(domain, old, offsets[old])
+    if not gathers or empty:
+        # Nothing can be looked up in an empty domain, so that index arrays count as zero there.
         result = substitute(transform, new_domain, new_dims, offsets, strides)
         return result, selection
     maps: list[OutputIndexMap] = []

@@ -26,6 +26,7 @@ from virtchunk._index.interval import (
     MIN_INDEX,
     format_interval,
     parse_int64,
+    preimage,
     shift,
 )
 from virtchunk._index.output_map import IndexArray, OutputIndexMap
@@ -116,12 +117,13 @@ def substitute(
     return transform._trusted(domain, tuple(maps))
 
 
-def crop(transform: IndexTransform, domain: IndexDomain) -> IndexTransform:
+def crop(transform: IndexTransform, domain: IndexDomain, simplify: bool = True) -> IndexTransform:
     """Replace the domain by one that has the same dimensions and lies within it."""
     for output in transform._output:
         if output.index_array is not None:
             rank = len(domain.labels)
-            return substitute(transform, domain, range(rank), [0] * rank, [1] * rank)
+            ones = [1] * rank
+            return substitute(transform, domain, range(rank), [0] * rank, ones, simplify)
     return transform._trusted(domain, transform._output)
 
 
@@ -138,7 +140,7 @@ def _substitute_array(
     assert array is not None and output.stride is not None
     lower = domain.inclusive_min
     shape = [high - low for low, high in zip(lower, domain.exclusive_max, strict=True)]
-    if 0 in shape:
+    if domain._is_explicitly_empty():
         return _CONSTANT(0)
     # A view: where it starts in each old axis, and how far one step along each new axis goes.
     start: list[slice] = []
@@ -437,7 +439,8 @@ def mark_bounds_implicit(
             lower[dim] = flags.lower
         if flags.upper is not None:
             upper[dim] = flags.upper
-    return transform._trusted(
+    return crop(
+        transform,
         domain._trusted(
             domain.inclusive_min,
             domain.exclusive_max,
@@ -445,7 +448,7 @@ def mark_bounds_implicit(
             tuple(lower),
             tuple(upper),
         ),
-        transform._output,
+        simplify=False,
     )
 
 
@@ -479,7 +482,8 @@ def stride(transform: IndexTransform, dims: Sequence[int], strides: Vector) -> I
             continue
         if step == 0 or step == _INT64_MIN:
             raise IndexError(f"stride {step} of {describe_dimension(domain, dim)} is not possible")
-        lower[dim], upper[dim] = divide_interval(lower[dim], upper[dim], step)
+        where = f" of {describe_dimension(domain, dim)}"
+        lower[dim], upper[dim] = preimage(lower[dim], upper[dim], 0, step, where)
         if step < 0:
             implicit_lower[dim], implicit_upper[dim] = implicit_upper[dim], implicit_lower[dim]
         factors[dim] = step
@@ -487,19 +491,6 @@ def stride(transform: IndexTransform, dims: Sequence[int], strides: Vector) -> I
         tuple(lower), tuple(upper), domain.labels, tuple(implicit_lower), tuple(implicit_upper)
     )
     return substitute(transform, new_domain, new_dims, offsets, factors)
-
-
-def divide_interval(lower: int, upper: int, step: int) -> tuple[int, int]:
-    """Return the interval of all ``x`` with ``lower <= step * x < upper``.
-
-    An infinite bound stays infinite, on the other side if ``step`` is negative.
-    """
-    first, last = lower, upper - 1
-    if step < 0:
-        first, last, step = -last, -first, -step
-    new_lower = first if first == -INF else -(-first // step)
-    new_upper = INF_UPPER if last == INF else last // step + 1
-    return new_lower, max(new_lower, new_upper)
 
 
 # Diagonal and transposition

@@ -189,7 +189,7 @@ def slice_by_domain(transform: IndexTransform, other: IndexDomain) -> IndexTrans
                 break
         else:
             if True not in other.implicit_lower_bounds + other.implicit_upper_bounds:
-                return crop(transform, other)
+                return crop(transform, other, simplify=False)
     dims: Sequence[int]
     if any(labels) and any(other.labels):
         dims = _match_dimensions(domain, other)
@@ -222,6 +222,7 @@ def slice_by_domain(transform: IndexTransform, other: IndexDomain) -> IndexTrans
             _explicit(implicit_lower, dims),
             _explicit(implicit_upper, dims),
         ),
+        simplify=False,
     )
 
 
