@@ -254,6 +254,8 @@ class _Tasks:
 
     def grow(self) -> None:
         """Use the time that a callback waits: start another task, if there is work and a token."""
+        if self.group.cancel_scope.cancel_called:
+            return  # each task that ends would start one more, all through what is left of the job
         if self.job.taken < self.job.total:
             worker = Worker(self.limiter, self.parent, self.loop)
             if worker.try_acquire():
