@@ -53,15 +53,13 @@ class FillValue:
             ValueError: As `convert_array` does.
             OverflowError: As `convert_array` does.
         """
-        if isinstance(value, np.ndarray):
-            value = _unbroadcast(value)
         array = convert_array(value, data_type)
-        return cls._owned(data_type or infer_dtype(array.dtype), np.array(array))
+        return cls._from_array(data_type or infer_dtype(array.dtype), array)
 
     @classmethod
-    def _owned(cls, data_type: dtype, array: Array) -> FillValue:
-        """Build from an array of that type that nobody else holds."""
-        array = _unbroadcast(array)
+    def _from_array(cls, data_type: dtype, array: Array) -> FillValue:
+        """Build from an array of that type, which is copied."""
+        array = np.array(_unbroadcast(array))
         array.setflags(write=False)
         return cls(data_type, array)
 
@@ -73,7 +71,7 @@ class FillValue:
     __hash__ = None  # type: ignore[assignment]
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (FillValue._owned, (self.data_type, np.array(self.array)))
+        return (FillValue._from_array, (self.data_type, self.array))
 
     def __str__(self) -> str:
         return str(self.array.tolist())
@@ -144,7 +142,7 @@ class FillValue:
             raise ValueError(f"cannot transform fill_value {self}: {error}") from None
         core = self.array.reshape([extent for _, extent in varying])
         result = core[positions]
-        return FillValue._owned(self.data_type, result.reshape(result.shape[1:]))
+        return FillValue._from_array(self.data_type, result.reshape(result.shape[1:]))
 
     def public_array(self) -> Array:
         """Return the elements for users to keep: what they could modify in them is a copy."""
@@ -189,14 +187,15 @@ class FillValue:
         with np.errstate(over="ignore"):
             for index, item in enumerate(_leaves(value, shape, "fill_value")):
                 flat[index] = decode(item, data_type)
-        return cls._owned(data_type, array)
+        return cls._from_array(data_type, array)
 
 
 def _unbroadcast(array: Array) -> Array:
     """Return the smallest view that broadcasts to the array."""
     strides = zip(array.shape, array.strides, strict=True)
     axes = [extent == 1 or (stride == 0 and extent > 0) for extent, stride in strides]
-    array = array[tuple([slice(0, 1) if constant else slice(None) for constant in axes])]
+    smallest = [slice(0, 1) if constant else slice(None) for constant in axes]
+    array = array[(*smallest, ...)]  # the dots make it an array even without axes
     leading = axes.index(False) if False in axes else len(axes)
     return array.reshape(array.shape[leading:])
 

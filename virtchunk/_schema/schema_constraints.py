@@ -225,10 +225,15 @@ class SchemaConstraints:
             IndexError: An explicit bound of the transform lies outside the domain.
             ValueError: The fill value cannot be transformed.
         """
-        domain, fill_value, units = self.domain, self.fill_value, self.dimension_units
+        domain, layout = self.domain, self.layout
+        fill_value, units = self.fill_value, self.dimension_units
         if domain is not None:
             domain = carry_back_domain(domain, transform)
-        if fill_value is not None:
+        if layout != LAYOUT_UNCONSTRAINED:
+            layout = transform_layout(layout, transform)
+        if (domain or transform.domain).size == 0:
+            fill_value = None
+        elif fill_value is not None:
             fill_value = fill_value.transformed(self.domain, transform)
         if units is not None:
             transformed_units = transform_dimension_units(units, transform)
@@ -237,7 +242,7 @@ class SchemaConstraints:
             transform.domain.rank,
             self.data_type,
             domain,
-            transform_layout(self.layout, transform),
+            layout,
             self.codec,
             fill_value,
             units,
