@@ -14,23 +14,12 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"_index"}),
     frozenset({"_schema"}),
     frozenset({"_grid"}),
-    frozenset(
-        {
-            "_batch",
-            "_callbacks",
-            "_context",
-            "_future",
-            "_limits",
-            "_loop",
-            "_open_options",
-            "_signal",
-            "_threads",
-        }
-    ),
+    frozenset({"_context", "_limits", "_open_options"})
+    | frozenset({"_batch", "_bridge", "_control", "_future", "_loop", "_signal"}),
     frozenset({"_cache"}),
     frozenset({"_engine"}),
     frozenset({"_drivers"}),
-    frozenset({"_spec", "_store", "_transaction"}),
+    frozenset({"_copy", "_spec", "_store", "_stream", "_transaction"}),
     frozenset({"_open"}),
     frozenset({"__init__"}),
     frozenset({"__main__", "cli", "demo"}),
