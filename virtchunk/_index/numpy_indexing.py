@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 _INT64_MIN: Final = -(2**63)
 _INT64_MAX: Final = 2**63 - 1
 _FULL: Final = slice(None)
+_SIMPLE: Final = {int, slice, type(...)}
 _UNCHANGED: Final = (0, 1)
 """Offset and step of a dimension that is at most cropped."""
 
@@ -129,7 +130,12 @@ def _index_by_slices(transform: IndexTransform, terms: tuple[Any, ...]) -> Index
                     return None
                 suspects.append(dim)
             points[dim] = term
-        elif term is Ellipsis and not ellipsis_seen and len(terms) <= rank + 1:
+        elif (
+            term is Ellipsis
+            and not ellipsis_seen
+            and len(terms) <= rank + 1
+            and _SIMPLE.issuperset(map(type, terms))
+        ):
             ellipsis_seen = True
             dim += rank - len(terms)
         else:
