@@ -13,7 +13,7 @@ from virtchunk._control import Control
 from virtchunk._drivers.driver import Driver, Options, WriteOperation
 from virtchunk._engine.job import Progress
 from virtchunk._future import Future, Operation, WriteFutures
-from virtchunk._grid.partition import BoxPartition
+from virtchunk._grid.partition import Partition
 from virtchunk._index.alignment import align
 from virtchunk._index.domain import IndexDomain
 from virtchunk._index.indexable import Assignable
@@ -176,7 +176,7 @@ class TensorStore(Assignable):
         if not self.readable:
             raise ValueError(f"{self!r} does not support reading: it has no read_function")
         cut = self._driver.cut(self._transform)
-        if not isinstance(cut, BoxPartition):
+        if cut.scattered:
             raise ValueError(
                 f"{self!r} is made with index arrays, so that its chunks are no boxes; use read()"
             )
@@ -423,7 +423,7 @@ class TensorStore(Assignable):
         raise NotImplementedError(f"{self!r} has no URL representation")
 
 
-def _region(domain: IndexDomain, cut: BoxPartition, piece: tuple[Any, ...]) -> IndexDomain:
+def _region(domain: IndexDomain, cut: Partition, piece: tuple[Any, ...]) -> IndexDomain:
     """Return the part of a view's domain that lies in one chunk."""
     explicit = (False,) * domain.rank
     bounds = list(zip(domain.inclusive_min, cut.region(piece), strict=True))

@@ -3,7 +3,7 @@
 The input dimensions of a transform and the grid dimensions it maps to fall into independent sets.
 Where each set is one strided input dimension over one grid dimension, or a constant, the request is
 a *box*: its pieces are the product of per-dimension columns, and are described by slices
-(`BoxPartition`). Index arrays, and input dimensions that drive several grid dimensions at once
+(`virtchunk._grid.box`). Index arrays, and input dimensions that drive several grid dimensions at once
 (diagonals), go through `_grid/scattered.py`.
 
 Pieces are produced lazily: memory does not grow with the number of chunks.
@@ -12,22 +12,19 @@ Pieces are produced lazily: memory does not grow with the number of chunks.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import chain, product, repeat
-from math import prod
-from typing import Any, ClassVar, NamedTuple, Protocol, TypeAlias, cast, final
+from operator import eq
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
-import attrs
 import numpy as np
 
-from virtchunk._grid.regular import Columns, DimensionGrid, columns
+from virtchunk._grid.box import Axis, BoxPartition, NoChunks, OneChunk, axis_of
+from virtchunk._grid.regular import DimensionGrid
+from virtchunk._grid.scattered import scattered_partition
 from virtchunk._index.transform import IndexTransform
 
-__all__ = ("BoxPartition", "Partition", "Piece", "partition", "spread")
+__all__ = ("Partition", "Piece", "partition")
 
 Array: TypeAlias = "np.ndarray[Any, Any]"
-
-# Cells per batch of the one dimension that is not held in memory as a whole.
-_BATCH = 1024
 
 
 class Piece(NamedTuple):
@@ -71,6 +68,13 @@ class Partition(Protocol):
     def request_view(self, array: Array) -> Array:
         """View an array of the request's shape with its axes as ``out`` indexes them."""
 
+    def region(self, piece: tuple[Any, ...]) -> tuple[slice, ...]:
+        """Return the positions of a piece in the request, counted from 0, per input dimension.
+
+        Raises:
+            ValueError: If they are scattered.
+        """
+
     def spread(self, array: Array) -> None:
         """Copy, in place, along input dimensions on which no grid dimension depends."""
 
@@ -85,77 +89,57 @@ def partition(transform: IndexTransform, grid: Sequence[DimensionGrid]) -> Parti
     Raises:
         IndexError: If the transform leaves the bounds of the grid.
     """
-    shape = transform.domain.shape
-    if 0 in shape:
-        return BoxPartition(shape, (), (), None, empty=True)
-    lows = transform.domain.inclusive_min
-    axes = []
+    domain = transform.domain
+    lows, highs = domain.inclusive_min, domain.exclusive_max
+    if any(map(eq, lows, highs)):
+        return NoChunks(domain.shape)
+    only = _one_chunk(transform, grid)
+    if only is not None:
+        return only
+    shape = domain.shape
+    axes: list[Axis] = []
     used = set()
     for dimension, (output, cells) in enumerate(zip(transform._output, grid, strict=True)):
         source = output.input_dimension
         if output.index_array is not None or source in used:
-            from virtchunk._grid.scattered import scattered_partition  # noqa: PLC0415 - needs this module
-
             return scattered_partition(transform, grid)
         if source is None:
-            axis = _Axis(cells, None, output.offset, 1, 1)
+            axis = Axis(cells, None, output.offset, 1, 1)
         else:
             used.add(source)
             assert output.stride is not None
-            axis = _strided(
-                cells, source, output.offset, output.stride, lows[source], shape[source]
-            )
+            axis = axis_of(cells, source, output.offset, output.stride, lows[source], shape[source])
         _check_bounds(axis, dimension)
         axes.append(axis)
-    unused = () if len(used) == len(shape) else tuple(i for i in range(len(shape)) if i not in used)
-    return BoxPartition(shape, tuple(axes), unused, _only_piece(axes))
+    unused = tuple(i for i in range(len(shape)) if i not in used)
+    return BoxPartition(shape, tuple(axes), unused)
 
 
-class _Axis(NamedTuple):
-    """One grid dimension of a box: the coordinates ``start + stride * k``, ``0 <= k < extent``."""
-
-    grid: DimensionGrid
-    source: int | None
-    start: int
-    stride: int
-    extent: int
-    reverse: bool = False
-
-    @property
-    def last(self) -> int:
-        return self.start + self.stride * (self.extent - 1)
-
-    def batches(self, batch: int) -> Iterator[Columns]:
-        return columns(self.grid, self.start, self.stride, self.extent, batch)
-
-    def cells(self) -> int:
-        if self.extent == 1 or self.start == self.last:
-            return 1
-        cells = self.grid.cells(self.start, self.last)
-        if self.stride == 1 or cells == 1:
-            return cells
-        return sum(len(columns.lower) for columns in self.batches(_BATCH))
-
-
-def _strided(
-    grid: DimensionGrid, source: int, offset: int, stride: int, low: int, extent: int
-) -> _Axis:
-    start = offset + stride * low
-    if stride > 0:
-        return _Axis(grid, source, start, stride, extent)
-    # Walk the same coordinates upwards, and reverse the axis of the request instead.
-    return _Axis(grid, source, start + stride * (extent - 1), -stride or 1, extent, reverse=True)
-
-
-def _only_piece(axes: Sequence[_Axis]) -> tuple[Any, ...] | None:
-    """Return the piece of a request that lies in one chunk, or None.
-
-    Small reads are common and should not pay for columns and products.
-    """
-    lowers, uppers, outs, parts, covers = [], [], [], [], True
-    for grid, _, start, stride, extent, _ in axes:
-        lower, upper = grid.bounds(start)
-        end = start + stride * (extent - 1)
+def _one_chunk(transform: IndexTransform, grid: Sequence[DimensionGrid]) -> OneChunk | None:
+    """Return the partition of a request that lies in one chunk; None if it does not, or may not."""
+    domain = transform.domain
+    lows, highs = domain.inclusive_min, domain.exclusive_max
+    lowers, uppers, outs, parts, sources = [], [], [], [], []
+    covers, negative = True, False
+    for output, cells in zip(transform._output, grid, strict=True):
+        source = output.input_dimension
+        if source is None:
+            if output.index_array is not None:
+                return None
+            start = end = output.offset
+            extent = stride = 1
+            sources.append((None, False))
+        else:
+            stride = output.stride
+            extent = highs[source] - lows[source]
+            start = output.offset + stride * lows[source]
+            end = start + stride * (extent - 1)
+            sources.append((source, stride < 0))
+            if stride <= 0:
+                start, end, stride = end, start, -stride or 1
+        if start < cells.inclusive_min or end >= cells.exclusive_max:
+            return None
+        lower, upper = cells.bounds(start)
         if end >= upper:
             return None
         lowers.append(lower)
@@ -163,114 +147,24 @@ def _only_piece(axes: Sequence[_Axis]) -> tuple[Any, ...] | None:
         outs.append(slice(0, extent))
         parts.append(slice(start - lower, end - lower + 1, stride))
         covers = covers and extent == upper - lower
-    if not axes:  # a 0-d array indexed by () would give a scalar, not a view
-        return (), (), (), ..., ..., True
-    index_exp = None if min(lowers) < 0 else tuple(map(slice, lowers, uppers))
-    return tuple(lowers), tuple(uppers), index_exp, tuple(outs), tuple(parts), covers
+        negative = negative or lower < 0
+    used = [source for source, _ in sources if source is not None]
+    if len(used) != len(set(used)):
+        return None
+    unused = ()
+    if len(used) < len(lows):
+        unused = tuple(i for i in range(len(lows)) if i not in used)
+    if not lowers:  # a 0-d array indexed by () would give a scalar, not a view
+        outs = parts = [...]
+    index_exp = None if negative else tuple(map(slice, lowers, uppers))
+    piece = (tuple(lowers), tuple(uppers), index_exp, tuple(outs), tuple(parts), covers)
+    return OneChunk(domain.shape, piece, tuple(sources), unused)
 
 
-def _check_bounds(axis: _Axis, dimension: int) -> None:
+def _check_bounds(axis: Axis, dimension: int) -> None:
     low, high = axis.grid.inclusive_min, axis.grid.exclusive_max
     if axis.start < low or axis.last >= high:
         raise IndexError(
             f"the request reaches [{axis.start}, {axis.last + 1}) in dimension {dimension}, "
             f"outside the domain [{low}, {high}) of the base"
         )
-
-
-@final
-@attrs.frozen(eq=False)
-class BoxPartition:
-    """A request whose every piece is described by slices."""
-
-    shape: tuple[int, ...]
-    axes: tuple[_Axis, ...]
-    unused: tuple[int, ...]
-    only: tuple[Any, ...] | None
-    """The piece, if the request lies in one chunk."""
-    empty: bool = False
-    scattered: ClassVar[bool] = False
-
-    @property
-    def total(self) -> int:
-        if self.only is not None:
-            return 1
-        return 0 if self.empty else prod(axis.cells() for axis in self.axes)
-
-    def pieces(self) -> Iterator[tuple[Any, ...]]:
-        if self.only is not None or self.empty:
-            return iter(() if self.only is None else (self.only,))
-        return chain.from_iterable(self._batches())
-
-    def _batches(self) -> Iterator[Iterator[tuple[Any, ...]]]:
-        axes = self.axes
-        # All columns but the longest are held whole: at most the square root of the chunks.
-        longest = max(range(len(axes)), key=lambda i: axes[i].extent)
-        held = [
-            None if i == longest else _join(axis.batches(_BATCH)) for i, axis in enumerate(axes)
-        ]
-        for batch in axes[longest].batches(_BATCH):
-            held[longest] = batch
-            yield _product(held)
-
-    def request_view(self, array: Array) -> Array:
-        unused, axes = self.unused, self.axes
-        if not unused and all(axis.source == i and not axis.reverse for i, axis in enumerate(axes)):
-            return array
-        reverse = {axis.source for axis in axes if axis.reverse}
-        array = array[
-            tuple(
-                0 if i in unused else slice(None, None, -1 if i in reverse else 1)
-                for i in range(len(self.shape))
-            )
-        ]
-        used = [i for i in range(len(self.shape)) if i not in unused]
-        order = [used.index(axis.source) for axis in axes if axis.source is not None]
-        expand = tuple(None if axis.source is None else slice(None) for axis in axes)
-        return array.transpose(order)[expand]
-
-    def spread(self, array: Array) -> None:
-        spread(array, self.unused)
-
-    def region(self, piece: tuple[Any, ...]) -> tuple[slice, ...]:
-        """Return the positions of a piece in the request, counted from 0, per input dimension."""
-        region = [slice(0, size) for size in self.shape]
-        for axis, out in zip(self.axes, piece[3] if self.axes else (), strict=True):
-            if axis.source is not None:
-                ends = (out.start, out.stop)
-                if axis.reverse:
-                    ends = (axis.extent - out.stop, axis.extent - out.start)
-                region[axis.source] = slice(*ends)
-        return tuple(region)
-
-
-def spread(array: Array, dimensions: tuple[int, ...]) -> None:
-    """Copy, in place, the first entry along each of ``dimensions`` to all others."""
-    if dimensions:
-        first = tuple(slice(0, 1) if i in dimensions else slice(None) for i in range(array.ndim))
-        array[...] = array[first]
-
-
-def _join(batches: Iterator[Columns]) -> Columns:
-    first = next(batches)
-    for batch in batches:
-        for column, more in zip(first, batch, strict=True):
-            cast("list[object]", column).extend(cast("list[object]", more))
-    return first
-
-
-def _product(held: Sequence[Columns | None]) -> Iterator[tuple[Any, ...]]:
-    """Combine the columns of all dimensions, at C speed, into pieces."""
-    lower, upper, base, out, part, whole = zip(*[c for c in held if c is not None], strict=True)
-    aligned = all(map(all, whole))
-    # A domain with a negative bound has no index expression: NumPy would count it from the end.
-    negative = any(column[0] < 0 for column in lower)
-    return zip(
-        product(*lower),
-        product(*upper),
-        repeat(None) if negative else product(*base),
-        product(*out),
-        product(*part),
-        repeat(True) if aligned else map(all, product(*whole)),
-        strict=False,
-    )

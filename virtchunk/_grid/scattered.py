@@ -15,7 +15,7 @@ from typing import Any, ClassVar, NamedTuple, TypeAlias, final
 import attrs
 import numpy as np
 
-from virtchunk._grid.partition import spread
+from virtchunk._grid.box import spread
 from virtchunk._grid.regular import DimensionGrid
 from virtchunk._index.transform import IndexTransform
 
@@ -196,19 +196,26 @@ class ScatteredPartition:
         rank = len(self.shape)
         outputs = [output for one in self.sets for output in one.outputs]
         order = sorted(range(len(outputs)), key=outputs.__getitem__)
+        axes = sum(1 for one in self.sets if one.inputs)
         for groups in product(*[one.groups for one in self.sets]):
             lowers = [low for group in groups for low in group.lower]
             uppers = [high for group in groups for high in group.upper]
             lower = tuple(lowers[i] for i in order)
             upper = tuple(uppers[i] for i in order)
-            out: list[Any] = [0] * rank
+            out: list[Any] = [-1] * rank  # where nothing depends on it: see `spread`
             part: list[Any] = [0] * len(order)
-            for axis, (one, group) in enumerate(zip(self.sets, groups, strict=True)):
-                spread = tuple(-1 if i == axis else 1 for i in range(len(groups)))
+            axis = 0
+            for one, group in zip(self.sets, groups, strict=True):
+                if not one.inputs:  # a constant, which takes no axis
+                    for i, positions in zip(one.outputs, group.inside, strict=True):
+                        part[i] = int(positions[0])
+                    continue
+                spread = tuple(-1 if i == axis else 1 for i in range(axes))
                 for i, positions in zip(one.inputs, group.positions, strict=True):
                     out[i] = positions.reshape(spread)
                 for i, positions in zip(one.outputs, group.inside, strict=True):
                     part[i] = positions.reshape(spread)
+                axis += 1
             covers = all(group.covers for group in groups)
             yield lower, upper, None, tuple(out), tuple(part), covers
 
@@ -217,3 +224,6 @@ class ScatteredPartition:
 
     def spread(self, array: Array) -> None:
         spread(array, self.unused)
+
+    def region(self, piece: tuple[Any, ...]) -> tuple[slice, ...]:
+        raise ValueError("the pieces of a request with index arrays are no boxes")
