@@ -14,14 +14,35 @@ import pytest
 import virtchunk._schema.named_dtypes as named
 from virtchunk._schema.dtype import dtype, dtype_from_numpy
 
-NUMPY_NAMES = """
-    bool int8 int16 int32 int64 uint8 uint16 uint32 uint64
-    float16 float32 float64 complex64 complex128
-""".split()
-ML_NAMES = """
-    int2 int4 bfloat16 float4_e2m1fn float8_e3m4 float8_e4m3fn float8_e4m3fnuz
-    float8_e4m3b11fnuz float8_e5m2 float8_e5m2fnuz float8_e8m0fnu
-""".split()
+NUMPY_NAMES = [
+    "bool",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+    "float16",
+    "float32",
+    "float64",
+    "complex64",
+    "complex128",
+]
+ML_NAMES = [
+    "int2",
+    "int4",
+    "bfloat16",
+    "float4_e2m1fn",
+    "float8_e3m4",
+    "float8_e4m3fn",
+    "float8_e4m3fnuz",
+    "float8_e4m3b11fnuz",
+    "float8_e5m2",
+    "float8_e5m2fnuz",
+    "float8_e8m0fnu",
+]
 OTHER_NAMES = ["char", "byte", "string", "ustring", "json"]
 ALL_NAMES = [*NUMPY_NAMES, *ML_NAMES, *OTHER_NAMES]
 
@@ -126,18 +147,18 @@ def test_constructor_refuses(like: Any, error: type[Exception]) -> None:
 
 
 def test_refusal_says_what_to_do_instead() -> None:
-    with pytest.raises(ValueError, match='"json", "string" .* or "ustring"'):
+    with pytest.raises(ValueError, match=r'"json", "string" .* or "ustring"'):
         dtype(object)
     with pytest.raises(ValueError, match=r'"datetime64\[ns\]"'):
         dtype(np.dtype("M8"))
     with pytest.raises(ValueError, match="no data type named 'i4'; names are bfloat16, bool,"):
         dtype("i4")
-    with pytest.raises(TypeError, match="must be a data type name, .*, got 5"):
+    with pytest.raises(TypeError, match=r"must be a data type name, .*, got 5"):
         dtype(5)  # type: ignore[arg-type]
 
 
 def test_comparison_is_with_what_the_other_side_stands_for() -> None:
-    assert dtype("int64") == int
+    assert dtype("int64") == int  # noqa: E721
     assert dtype("int64") == "int64"
     assert np.dtype(">i8") == dtype("int64")
     assert dtype("int64") != np.int32

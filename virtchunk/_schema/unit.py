@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ("Unit", "unit_from_json")
 
-_UNSET: Final[Any] = object()
 _SPACES: Final = " \t\n\v\f\r"
 _NUMBER: Final = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 
@@ -63,6 +62,8 @@ class Unit:
     base_unit: str
     """The unit that the multiplier counts; ``""`` if the quantity is dimensionless."""
 
+    __array_ufunc__ = None  # so that an array times a unit is an error, not an array of units
+
     @overload
     def __init__(self, multiplier: SupportsFloat | SupportsIndex = 1) -> None: ...
     @overload
@@ -71,18 +72,10 @@ class Unit:
     def __init__(self, multiplier: SupportsFloat | SupportsIndex, base_unit: str) -> None: ...
     @overload
     def __init__(self, *, json: Any) -> None: ...
-    def __init__(
-        self,
-        unit: Any = _UNSET,
-        base_unit: Any = _UNSET,
-        *,
-        multiplier: Any = _UNSET,
-        json: Any = _UNSET,
-    ) -> None:
-        given = {"unit": unit, "base_unit": base_unit, "multiplier": multiplier, "json": json}
-        number, base = _parse({key: given[key] for key in given if given[key] is not _UNSET})
-        object.__setattr__(self, "multiplier", number)
-        object.__setattr__(self, "base_unit", base)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        multiplier, base_unit = _parse(args, kwargs)
+        object.__setattr__(self, "multiplier", multiplier)
+        object.__setattr__(self, "base_unit", base_unit)
 
     @classmethod
     def _trusted(cls, multiplier: float, base_unit: str) -> Unit:
@@ -162,25 +155,27 @@ def unit_from_json(value: Any) -> Unit:
     return Unit._trusted(*_from_json(value))
 
 
-def _parse(given: dict[str, Any]) -> tuple[float, str]:
-    """Return multiplier and base unit from whichever arguments were given."""
-    names = sorted(given)
+def _parse(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[float, str]:
+    """Return multiplier and base unit from the arguments of `Unit`."""
+    names = (len(args), *sorted(kwargs))
     parsed = None
-    if names == ["json"]:
-        return _from_json(normalize_json(given["json"]))
-    if names == []:
+    if names == (0,):
         return 1.0, ""
-    if names == ["unit"]:
-        parsed = _from_text_pair_or_number(given["unit"])
-    elif names == ["multiplier"]:
-        parsed = _from_pair(given["multiplier"], "")
-    elif names in (["base_unit", "unit"], ["base_unit", "multiplier"]):
-        parsed = _from_pair(given[names[1]], given["base_unit"])
+    if names == (0, "json"):
+        return _from_json(normalize_json(kwargs["json"]))
+    if names in ((1,), (0, "unit")):
+        parsed = _from_text_pair_or_number(*args, *kwargs.values())
+    elif names == (0, "multiplier"):
+        parsed = _from_pair(kwargs["multiplier"], "")
+    elif names in ((2,), (1, "base_unit")):
+        parsed = _from_pair(*args, *kwargs.values())
+    elif names == (0, "base_unit", "multiplier"):
+        parsed = _from_pair(kwargs["multiplier"], kwargs["base_unit"])
     if parsed is None:
-        arguments = ", ".join(f"{name}={given[name]!r}" for name in names)
+        arguments = ", ".join([*map(repr, args), *(f"{k}={v!r}" for k, v in kwargs.items())])
         raise TypeError(
             "a unit is Unit(multiplier), Unit(multiplier, base_unit), "
-            f"Unit((multiplier, base_unit)), Unit(text) or Unit(json=...), got {arguments}"
+            f"Unit((multiplier, base_unit)), Unit(text) or Unit(json=...), got Unit({arguments})"
         )
     return parsed
 
