@@ -15,6 +15,7 @@ arithmetic.
 from __future__ import annotations
 
 import math
+import sys
 from typing import TYPE_CHECKING, Final, final
 
 import attrs
@@ -203,7 +204,10 @@ def _proportional_extents(
         ]
 
     low = _PRECISION
-    high = 2 * max(limit / ratio for ratio, limit in zip(ratios, limits, strict=True))
+    high = max(
+        limit / ratio if ratio else math.inf for ratio, limit in zip(ratios, limits, strict=True)
+    )
+    high = min(2 * high, sys.float_info.max)
     while low + _PRECISION < high:
         wide = high > _WIDE_RANGE * low
         middle = math.sqrt(low * high) if wide else low + (high - low) / 2

@@ -132,6 +132,8 @@ class ChunkLayout:
     def inner_order_soft_constraint(self) -> tuple[int, ...] | None:
         """Soft constraint on the order of elements within a chunk; None if there is none."""
         layout = self._constraints
+        if layout.rank == 0:
+            return ()  # the only order there is
         return None if layout.inner_order_is_hard else layout.inner_order
 
     @property

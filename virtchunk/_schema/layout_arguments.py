@@ -50,16 +50,15 @@ def parse_int(value: Any) -> int:
 
 
 def _to_int(value: Any) -> int | None:
-    """Convert what counts as an integer: no `float`, other numbers if their value is one."""
+    """Convert what counts as an integer; a `float` never does, other numbers are truncated."""
     if isinstance(value, (float, str, bytes)):
         return None
     try:
         if hasattr(type(value), "__index__"):
             return int(value.__index__())
-        result = int(value)
+        return int(value)
     except (TypeError, ValueError, OverflowError):
         return None
-    return result if not hasattr(value, "is_integer") or result == value else None
 
 
 def parse_ints(values: Any) -> list[int]:

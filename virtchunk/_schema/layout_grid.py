@@ -80,6 +80,7 @@ class Grid:
 
     __slots__ = ("_constraints",)
     __qualname__ = "ChunkLayout.Grid"
+    __module__ = "virtchunk._schema.layout"  # where that name leads here, for pickle
     __hash__ = None  # type: ignore[assignment]  # `update` changes what it is equal to
 
     _constraints: GridConstraints
