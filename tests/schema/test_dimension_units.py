@@ -29,9 +29,7 @@ def test_each_dimension_takes_every_form_of_a_unit() -> None:
     assert normalize_dimension_units(unit for unit in [None]) == (None,)
 
 
-@pytest.mark.parametrize(
-    "units", ["4nm", b"m", 5, {"4nm": 1}, [["4", "nm"]], [{}], [(4, "m", 1)]]
-)
+@pytest.mark.parametrize("units", ["4nm", b"m", 5, {"4nm": 1}, [["4", "nm"]], [{}], [(4, "m", 1)]])
 def test_other_values_are_refused(units: Any) -> None:
     with pytest.raises(TypeError, match="dimension_units"):
         normalize_dimension_units(units)

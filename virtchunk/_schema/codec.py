@@ -41,7 +41,7 @@ class CodecSpec:
                 f"a codec in JSON must be an object, got {json_type_name(members)} {members!r}"
             )
         if not isinstance(members.get("driver"), str):
-            raise ValueError(
+            raise ValueError(  # noqa: TRY004
                 'a codec in JSON must have a member "driver" that is a string, '
                 f"got {format_json(members)}"
             )

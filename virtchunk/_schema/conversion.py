@@ -1,10 +1,10 @@
 """Which values a write accepts, and what array they become.
 
 Arrays (and everything that presents itself as one: array protocols, buffers) are converted only
-where NumPy calls the conversion *safe*, so that no write loses information silently. Python scalars,
-NumPy scalars and sequences of them carry no data type that was chosen on purpose, so each element is
-converted as assigning it to an element of an array converts it: ``1.5`` becomes the integer 1, and
-300 does not fit into ``uint8``.
+where NumPy calls the conversion *safe*, so that no write loses information silently. Python
+scalars, NumPy scalars and sequences of them carry no data type that was chosen on purpose, so each
+element is converted as assigning it to an element of an array converts it: ``1.5`` becomes the
+integer 1, and 300 does not fit into ``uint8``.
 
 The elements of ``string``, ``ustring`` and ``json`` are never converted to text or bytes: they must
 be `bytes`, `str` and JSON values already.

@@ -97,11 +97,9 @@ def _encode_complex(element: Any) -> list[float]:
 
 
 def _decode_complex(value: Any, data_type: dtype) -> complex:
-    if isinstance(value, list):
-        if len(value) != 2:
-            _reject(value, "an array of real and imaginary part")
-        return complex(_decode_float(value[0], data_type), _decode_float(value[1], data_type))
-    return complex(_decode_float(value, data_type))
+    if not isinstance(value, list) or len(value) != 2:
+        _reject(value, "an array of real and imaginary part")
+    return complex(_decode_float(value[0], data_type), _decode_float(value[1], data_type))
 
 
 def _encode_string(element: bytes) -> str:

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from typing import SupportsIndex
 
     import numpy as np
-    import numpy.typing as npt
 
 __all__ = ("Schema", "SchemaKeywords")
 
@@ -43,7 +42,7 @@ class SchemaKeywords(TypedDict, total=False):
     shape: Iterable[SupportsIndex] | None
     chunk_layout: ChunkLayout | None
     codec: CodecSpec | None
-    fill_value: npt.ArrayLike | None
+    fill_value: Any
     dimension_units: DimensionUnitsLike | None
     schema: Schema | None
 
