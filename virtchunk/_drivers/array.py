@@ -59,24 +59,15 @@ class ArrayDriver:
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return ArrayDriver, (
-            self.array,
-            self.domain,
-            self.dtype,
-            self.context,
-            self.dimension_units,
-            self.mode == "rw",
-        )
+        # The mode may be less than what the array permits: `open` can restrict it.
+        arguments = self.array, self.domain, self.dtype, self.context, self.dimension_units, True
+        return ArrayDriver, arguments, {"mode": self.mode}
 
     @property
     def layout(self) -> ChunkLayout:
-        """The memory layout, as the one chunk that the array is."""
+        """The order of the dimensions in memory; an array has no chunks."""
         order = sorted(range(self.array.ndim), key=lambda i: -abs(self.array.strides[i]))
-        return ChunkLayout(
-            inner_order=order,
-            grid_origin=self.domain.inclusive_min,
-            chunk_shape=[max(size, 1) for size in self.array.shape],
-        )
+        return ChunkLayout(inner_order=order, grid_origin=self.domain.inclusive_min)
 
     def describe(self) -> str:
         return "array"

@@ -146,7 +146,7 @@ class VirtualDriver:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The loop is a matter of the thread that unpickles: not carried.
-        return _rebuild, (
+        arguments = (
             self.source.read_function,
             self.source.write_function,
             {
@@ -159,6 +159,8 @@ class VirtualDriver:
                 "recheck": self.recheck,
             },
         )
+        # The mode may be less than what the callbacks permit: `open` can restrict it.
+        return _rebuild, arguments, {"mode": self.mode}
 
     def staleness_bound(self) -> float:
         """Return how old cached content may be for a read that is requested now."""
