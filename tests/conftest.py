@@ -6,10 +6,18 @@ import asyncio
 import importlib.util
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 import hypothesis
 import pytest
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Keep ``--doctest-modules`` from importing the helpers beside the tests."""
+    is_test = collection_path.name.startswith("test_")
+    return True if collection_path.suffix == ".py" and not is_test else None
+
 
 HAS_TRIO = importlib.util.find_spec("trio") is not None
 
