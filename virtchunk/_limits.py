@@ -54,6 +54,11 @@ class Limiter:
     def __repr__(self) -> str:
         return f"Limiter({self.total})"
 
+    @property
+    def full(self) -> bool:
+        """Whether there is no token to take, at this moment."""
+        return self._borrowed >= self.total
+
     def statistics(self) -> LimiterStatistics:
         """Return a snapshot, for tests and monitoring."""
         with self._lock:

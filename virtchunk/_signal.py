@@ -67,12 +67,13 @@ class Signal:
         """Block this thread for the signal, at most ``timeout`` seconds; say whether it came."""
         if self._set:
             return True
-        event = threading.Event()
-        self._listeners.append(event.set)
+        gate = threading.Lock()
+        gate.acquire()
+        self._listeners.append(gate.release)
         try:
-            return self.is_set() or event.wait(timeout)
+            return self.is_set() or gate.acquire(timeout=-1 if timeout is None else timeout)
         finally:
-            self._forget(event.set)
+            self._forget(gate.release)
 
     def _forget(self, listener: Callable[[], object]) -> None:
         try:

@@ -7,5 +7,6 @@ Read it in this order:
 - `steps`: what one chunk needs, as generators that never await (the protocol);
 - `perform`: the two ways to carry out a step, blocking and awaiting;
 - `job`, `read_job`, `write_job`: one operation's pieces, and the loops over them;
-- `fanout`: how many workers, where, and what happens when one fails or all are cancelled.
+- `threads` (with `parked`) and `tasks`: how many workers, and how they end together;
+- `fanout`: which of the two, and in which loop.
 """

@@ -17,7 +17,7 @@ from virtchunk._engine.source import ChunkSource
 from virtchunk._engine.worker import Worker
 from virtchunk._grid.partition import Partition
 
-__all__ = ("SLICE", "Block", "Job", "Pace", "Progress")
+__all__ = ("SLICE", "Block", "Job", "Pace", "Progress", "raise_first")
 
 Array: TypeAlias = "np.ndarray[Any, Any]"
 Block: TypeAlias = list[tuple[Any, ...]]
@@ -67,6 +67,8 @@ class Job:
 
     is_async: bool
     """Whether the callbacks are coroutine functions, to be run in tasks rather than threads."""
+    cached = False
+    """Whether some pieces may need no callback; see `serve`."""
 
     def __init__(
         self,
@@ -131,3 +133,13 @@ class Job:
 
     def explain_failure(self, error: BaseException) -> None:
         """Note on the error what became of the rest of the job."""
+
+
+def raise_first(job: Job, failures: list[BaseException]) -> None:
+    """Raise the first of a job's errors, with notes on what became of the rest."""
+    error, *others = failures
+    if isinstance(error, Exception):
+        job.explain_failure(error)
+        for other in others:
+            error.add_note(f"another chunk failed too: {other!r}")
+    raise error

@@ -52,6 +52,7 @@ class ReadJob(Job):
     ) -> None:
         super().__init__(source, partition, request, batch, progress)
         self.is_async = source.read_is_async
+        self.cached = source.cache is not None
         self.bound = bound
         self._params = VirtualChunkedReadParameters(b"", bound, batch)
 

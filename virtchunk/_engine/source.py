@@ -71,6 +71,7 @@ class ChunkSource:
         "made_in",
         "make_domain",
         "overtaken",
+        "quick",
         "read_function",
         "read_is_async",
         "reads",
@@ -109,8 +110,14 @@ class ChunkSource:
         self.reads: Claims[Entry] = Claims()
         self.writes: Claims[Entry] = Claims()
         self.cache = None if pool is None else ChunkCache(pool, self.reads.__len__)
+        self.quick = False
+        """Whether the last calls of synchronous callbacks took next to no time."""
         self.overtaken: set[Key] = set()
         """Chunks that were written while somebody was reading them: what was read is outdated."""
+
+    def observed(self, seconds: float) -> None:
+        """Note how long a synchronous callback took."""
+        self.quick = seconds < _QUICK
 
     def home(self) -> EventLoopToken | None:
         """Return the loop that runs async callbacks for a blocking call, if there is one."""
@@ -227,6 +234,9 @@ class ChunkSource:
             "or an awaitable of one"
         )
 
+
+_QUICK = 200e-6
+"""Seconds below which a callback counts as quick."""
 
 NOTHING_CACHED = (
     "the callback returned a stamp with an empty generation, which says that the content named by "

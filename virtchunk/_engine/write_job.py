@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from itertools import islice
+from math import inf
+from operator import sub
 from time import perf_counter
 from typing import Any, TypeAlias, final
 
 import numpy as np
 
 from virtchunk._engine.job import SLICE, Block, Job, Pace, Progress
-from virtchunk._engine.parameters import VirtualChunkedWriteParameters
+from virtchunk._engine.parameters import VirtualChunkedReadParameters, VirtualChunkedWriteParameters
 from virtchunk._engine.perform import perform, perform_blocking, wait_blocking
 from virtchunk._engine.source import ChunkSource, Key
-from virtchunk._engine.steps import Steps, write_chunk
+from virtchunk._engine.steps import Steps, read_chunk, write_chunk
 from virtchunk._engine.worker import Worker
 from virtchunk._grid.partition import Partition
 
 __all__ = ("WriteJob",)
 
 Array: TypeAlias = "np.ndarray[Any, Any]"
+
+_UNCONDITIONAL = VirtualChunkedWriteParameters()
 
 _NAMED_CHUNKS = 20
 """How many chunks an error's note names before it only counts the others."""
@@ -53,25 +57,29 @@ class WriteJob(Job):
             source.read_is_async and source.read_function is not None
         )
         self._owned = owned and self._direct
-        self._params = VirtualChunkedWriteParameters()
+        self._read_params = VirtualChunkedReadParameters(b"", -inf, batch)
 
     def run_block(self, block: Block, worker: Worker) -> None:
-        source, request, params = self.source, self.request, self._params
+        source = self.source
         function, make_domain = source.write_function, source.make_domain
         claim, drop = source.writes.workers.setdefault, source.writes.workers.pop
         followers, reading, progress = worker.followers, source.reads.workers, self.progress
-        simple = self._owned and source.cache is None
+        request, owned, simple = self.request, self._owned, source.cache is None
         assert function is not None
         for i, (lower, upper, index_exp, out, part, covers) in enumerate(block):
             try:
-                if not (simple and covers) or claim(lower, worker) is not worker:
+                if not simple or claim(lower, worker) is not worker:
                     self._write_piece(lower, upper, out, part, covers, worker)
                 else:
                     conflict = False
                     try:
-                        returned = function(
-                            make_domain(lower, upper, index_exp), request[out], params
-                        )
+                        if covers and owned:
+                            array, params = request[out], _UNCONDITIONAL
+                        else:
+                            array, params = self._merged(
+                                lower, upper, index_exp, request[out], part, covers, worker
+                            )
+                        returned = function(make_domain(lower, upper, index_exp), array, params)
                         if returned is not None:
                             returned = wait_blocking(returned, worker)
                             conflict = source.conflicts(returned, lower, upper)
@@ -91,6 +99,53 @@ class WriteJob(Job):
                 raise
             if progress is not None:
                 self.finished(out)
+
+    def _merged(
+        self,
+        lower: Key,
+        upper: Key,
+        index_exp: Any,
+        values: Array,
+        part: Any,
+        covers: bool,
+        worker: Worker,
+    ) -> tuple[Array, VirtualChunkedWriteParameters]:
+        """Return a chunk's new content, read-only and nobody else's, and what to store it on."""
+        source = self.source
+        array = source.allocate(tuple(map(sub, upper, lower)))
+        params = _UNCONDITIONAL
+        if not covers:
+            generation = self._read_base(array, lower, upper, index_exp, worker)
+            if generation:
+                params = VirtualChunkedWriteParameters(generation)
+        array[part] = values
+        array.flags.writeable = False
+        return array, params
+
+    def _read_base(
+        self, array: Array, lower: Key, upper: Key, index_exp: Any, worker: Worker
+    ) -> bytes:
+        """Read a chunk that is only partly written; return its generation."""
+        source, reads = self.source, self.source.reads
+        if reads.claim(lower, worker) is not worker:
+            steps = read_chunk(source, lower, upper, worker, -inf, self.batch)
+            entry = perform_blocking(steps, worker)
+            array[...] = entry.array
+            return entry.generation
+        try:
+            assert source.read_function is not None
+            domain = source.make_domain(lower, upper, index_exp)
+            returned = source.read_function(domain, array.view(), self._read_params)
+            if returned is not None:
+                returned = wait_blocking(returned, worker)
+                source.check_filled(returned, lower, upper)
+        except BaseException as error:
+            source.read_failed(error, lower, upper, worker)
+            raise
+        reads.workers.pop(lower, None)
+        if worker.followers or source.overtaken:
+            source.tell_readers(lower, worker, array, returned)
+        return returned.generation if returned is not None else b""
 
     async def run_pieces(self, worker: Worker, pace: Pace) -> None:
         started = perf_counter()

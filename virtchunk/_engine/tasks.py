@@ -1,0 +1,101 @@
+"""Async callbacks: a pool of tasks that grows only when it has to.
+
+A new task is started only when a callback suspends while there is more to do and a token is free.
+Callbacks that never suspend cost no task, and a thousand that wait on a network wait at the same
+time.
+"""
+
+from __future__ import annotations
+
+import anyio
+import anyio.lowlevel
+from anyio.abc import TaskGroup
+
+from virtchunk._engine.job import Job, raise_first
+from virtchunk._engine.worker import Lending, Worker, current_worker
+from virtchunk._loop import running_loop
+
+__all__ = ("run_in_tasks",)
+
+
+class _Tasks:
+    """The growing pool of tasks that work on one job of async callbacks."""
+
+    def __init__(self, job: Job, parent: Worker | None, group: TaskGroup) -> None:
+        self.job = job
+        self.parent = parent
+        self.group = group
+        self.limiter = job.source.callbacks
+        self.loop = running_loop()
+        self.active = 0
+        self.failures: list[BaseException] = []
+        self.cancelled: list[BaseException] = []
+
+    def grow(self) -> None:
+        """Use the time that a callback waits: start another task, if there is work and a token."""
+        if self.group.cancel_scope.cancel_called:
+            return  # each task that ends would start one more, all through what is left of the job
+        if self.job.taken < self.job.total and not self.limiter.full:
+            worker = Worker(self.limiter, self.parent, self.loop)
+            if worker.try_acquire():
+                self.group.start_soon(self.work, worker)
+
+    async def work(self, worker: Worker) -> None:
+        """Work off pieces until there are none left; runs in each of the tasks."""
+        current_worker.set(worker)  # the task's own context: nothing to reset
+        self.active += 1
+        try:
+            await self.job.run_pieces(worker, _TaskPace(self, worker))
+        except anyio.get_cancelled_exc_class() as error:
+            self.cancelled.append(error)
+            self.group.cancel_scope.cancel()
+            raise
+        except BaseException as error:  # noqa: BLE001 - raised by the job's own task
+            self.failures.append(error)
+            self.group.cancel_scope.cancel()
+        finally:
+            self.active -= 1
+            worker.release()
+
+
+class _TaskPace:
+    """See `virtchunk._engine.job.Pace`."""
+
+    __slots__ = ("_tasks", "_worker", "paused", "waiters")
+
+    def __init__(self, tasks: _Tasks, worker: Worker) -> None:
+        self._tasks = tasks
+        self._worker = worker
+        self.paused = False
+        self.waiters = worker.limiter.waiters
+
+    def suspended(self) -> None:
+        self.paused = True
+        self._tasks.grow()
+
+    async def rest(self) -> bool:
+        if self.waiters:
+            if self._tasks.active > 1:
+                return False
+            self._worker.release()
+            await self._worker.acquire()
+        await anyio.lowlevel.checkpoint()
+        return True
+
+
+async def run_in_tasks(job: Job) -> None:
+    """Work off a job of async callbacks in tasks."""
+    parent = current_worker.get()
+    async with Lending(parent):
+        worker = Worker(job.source.callbacks, parent, running_loop())
+        await worker.acquire()
+        try:
+            async with anyio.create_task_group() as group:
+                tasks = _Tasks(job, parent, group)
+                group.start_soon(tasks.work, worker)
+        finally:
+            worker.release()
+    # Nobody cancelled *us*, or we would not be here: a lone cancellation is a callback's own doing.
+    failures = tasks.failures or tasks.cancelled
+    if failures:
+        raise_first(job, failures)
