@@ -31,7 +31,8 @@ class TimestampedStorageGeneration:
         ValueError: ``time`` is not a number of seconds (NaN).
 
     Example:
-        >>> stamp = ts.KvStore.TimestampedStorageGeneration(b"v1", 5.5)
+        >>> from virtchunk._schema.generation import TimestampedStorageGeneration
+        >>> stamp = TimestampedStorageGeneration(b"v1", 5.5)
         >>> stamp
         KvStore.TimestampedStorageGeneration(b'v1', 5.500000)
         >>> stamp.generation, stamp.time

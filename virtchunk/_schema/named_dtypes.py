@@ -7,6 +7,39 @@ from typing import Final
 
 from virtchunk._schema.dtype import dtype
 
+__all__ = (
+    "bfloat16",
+    "bool",
+    "byte",
+    "char",
+    "complex64",
+    "complex128",
+    "float4_e2m1fn",
+    "float8_e3m4",
+    "float8_e4m3b11fnuz",
+    "float8_e4m3fn",
+    "float8_e4m3fnuz",
+    "float8_e5m2",
+    "float8_e5m2fnuz",
+    "float8_e8m0fnu",
+    "float16",
+    "float32",
+    "float64",
+    "int2",
+    "int4",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "json",
+    "string",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+    "ustring",
+)
+
 bool: Final = dtype("bool")
 char: Final = dtype("char")
 byte: Final = dtype("byte")
