@@ -180,7 +180,8 @@ class Future(Generic[T]):
             KeyboardInterrupt: On Ctrl-C, after the operation has been stopped.
             RuntimeError: In an event loop's own thread, if the callbacks are async: use ``await``.
         """
-        self._finish(_monotonic(timeout, deadline))
+        if self._state is not _DONE:
+            self._finish(_monotonic(timeout, deadline))
         return self._outcome()
 
     def exception(
@@ -370,12 +371,14 @@ FutureLike: TypeAlias = Future[T] | Awaitable[T] | T
 
 def _monotonic(timeout: float | None, deadline: float | None) -> float | None:
     """Merge a timeout and a deadline on the Unix clock into one on the monotonic clock."""
+    if timeout is None and deadline is None:
+        return None
     limits = []
     if timeout is not None:
         limits.append(timeout)
     if deadline is not None:
         limits.append(deadline - time.time())
-    return time.monotonic() + min(limits) if limits else None
+    return time.monotonic() + min(limits)
 
 
 class _Awaiting(Generic[T]):

@@ -33,6 +33,8 @@ __all__ = ("TensorStore",)
 
 Array: TypeAlias = "np.ndarray[Any, Any]"
 
+_NO_OPTIONS = Options()
+
 
 @final
 class TensorStore(Assignable):
@@ -103,7 +105,10 @@ class TensorStore(Assignable):
             raise ValueError(f"order must be 'C' or 'F', got {order!r}")
         if "r" not in self._driver.mode:
             raise ValueError(f"{self!r} does not support reading: it has no read_function")
-        options = Options(batch, self._transaction, progress)
+        if batch is None and progress is None and self._transaction is None:
+            options = _NO_OPTIONS
+        else:
+            options = Options(batch, self._transaction, progress)
         return Future._of(self._driver.read(self._transform, order, options))
 
     def write(

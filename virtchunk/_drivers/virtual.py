@@ -16,13 +16,15 @@ from virtchunk._control import Control
 from virtchunk._drivers.driver import Options
 from virtchunk._engine.fanout import run, run_blocking
 from virtchunk._engine.job import Job
+from virtchunk._engine.one import read_one
 from virtchunk._engine.read_job import ReadJob
 from virtchunk._engine.source import ChunkSource, name_of
 from virtchunk._engine.write_job import WriteJob
+from virtchunk._grid.box import OneChunk
 from virtchunk._grid.partition import Partition, partition
 from virtchunk._grid.regular import DimensionGrid, RegularDimension
 from virtchunk._index.domain import IndexDomain
-from virtchunk._index.interval import INF
+from virtchunk._index.interval import INF, INF_UPPER
 from virtchunk._index.transform import IndexTransform
 from virtchunk._open_options import RecheckCacheOption, staleness_bound
 from virtchunk._schema.chunk_shape import choose_chunk_grid
@@ -190,7 +192,7 @@ class VirtualDriver:
             ValueError: If the request is not finite.
         """
         domain = transform.domain
-        if -INF in domain.inclusive_min or INF + 1 in domain.exclusive_max:
+        if -INF in domain.inclusive_min or INF_UPPER in domain.exclusive_max:
             raise ValueError(
                 f"cannot read or write the unbounded domain {domain}; select a finite part of it "
                 "first, as in t[0:100]"
@@ -225,27 +227,37 @@ class _Read:
     def describe(self) -> str:
         return f"read of {self.transform.domain} from {self.driver.describe()}"
 
-    def _prepare(self) -> tuple[Array, Partition, Job]:
-        driver, options = self.driver, self.options
+    def _prepare(self) -> tuple[Array, Partition, float]:
+        driver, domain = self.driver, self.transform.domain
         cut = driver.cut(self.transform)
         result: Array = np.empty(
-            self.transform.domain.shape,
+            domain.shape,
             driver.source.dtype,
-            order=self.order,  # type: ignore[call-overload]
+            self.order,  # type: ignore[call-overload]
         )
-        bound = driver.staleness_bound()
-        job = ReadJob(driver.source, cut, result, options.batch, options.progress, bound)
-        return result, cut, job
+        return result, cut, driver.staleness_bound()
+
+    def _job(self, result: Array, cut: Partition, bound: float) -> Job:
+        options = self.options
+        return ReadJob(self.driver.source, cut, result, options.batch, options.progress, bound)
 
     def run_blocking(self, control: Control) -> Array:
-        result, cut, job = self._prepare()
-        run_blocking(job, control)
+        result, cut, bound = self._prepare()
+        if not (type(cut) is OneChunk and self._read_one(cut, result, bound)):
+            run_blocking(self._job(result, cut, bound), control)
         cut.spread(result)
         return result
 
+    def _read_one(self, cut: OneChunk, result: Array, bound: float) -> bool:
+        """Try the short way of small reads."""
+        options = self.options
+        return options.progress is None and read_one(
+            self.driver.source, cut.piece, cut.request_view(result), bound, options.batch
+        )
+
     async def run(self) -> Array:
-        result, cut, job = self._prepare()
-        await run(job)
+        result, cut, bound = self._prepare()
+        await run(self._job(result, cut, bound))
         cut.spread(result)
         return result
 

@@ -130,8 +130,6 @@ class _Threads:
 def run_here(job: Job, control: Control) -> None:
     """Work off a job of synchronous callbacks in this thread and, if that pays, in helpers."""
     parent = current_worker.get()
-    if job.total == 1 and parent is None and _run_one(job, control):
-        return
     helpers: list[threading.Thread] = []
 
     def start(target: Callable[[], None]) -> None:
@@ -154,23 +152,6 @@ def run_here(job: Job, control: Control) -> None:
         thread.join()
     if threads.failures:
         raise_first(job, threads.failures)
-
-
-def _run_one(job: Job, control: Control) -> bool:
-    """Work off a single chunk, without any ado; False if somebody else has to be waited for."""
-    worker = Worker(job.source.data_copy, None, job.source.home())
-    if not worker.try_acquire():
-        return False
-    token = current_worker.set(worker)
-    try:
-        control.check()
-        job.run_block(job.take(1), worker)
-    except BaseException as error:  # noqa: BLE001 - raised again, with what is known
-        raise_first(job, [error])
-    finally:
-        current_worker.reset(token)
-        worker.release()
-    return True
 
 
 async def run_in_threads(job: Job) -> None:

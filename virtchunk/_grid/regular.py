@@ -42,7 +42,8 @@ class RegularDimension:
         size = self.size
         lower = coordinate - (coordinate - self.origin) % size
         upper = lower + size
-        return max(lower, self.inclusive_min), min(upper, self.exclusive_max)
+        low, high = self.inclusive_min, self.exclusive_max
+        return lower if lower > low else low, upper if upper < high else high
 
     def cells(self, first: int, last: int) -> int:
         return (last - self.origin) // self.size - (first - self.origin) // self.size + 1
