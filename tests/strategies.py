@@ -126,7 +126,7 @@ def coordinates(extent: Extent) -> st.SearchStrategy[int]:
 
 @st.composite
 def positions(draw: Draw, extent: Extent) -> str:
-    """One coordinate as text: in the domain, beyond an implicit bound, rarely beyond any bound."""
+    """One coordinate: in the domain, beyond an implicit bound, rarely beyond any; NumPy scalars."""
     if draw(rarely(120)):
         return str(draw(st.sampled_from(HUGE)))
     lower, upper = extent.window
@@ -136,7 +136,8 @@ def positions(draw: Draw, extent: Extent) -> str:
         return str(upper + draw(st.integers(0, 5)))
     if draw(rarely(60)):
         return str(draw(st.sampled_from([lower - 1, upper])))
-    return str(draw(coordinates(extent)))
+    position = draw(coordinates(extent))
+    return f"np.int64({position})" if draw(rarely(20)) else str(position)
 
 
 def offsets() -> st.SearchStrategy[str]:

@@ -50,37 +50,51 @@ def _reversed_slice_with_implicit_bound(x: Any, operation: str) -> bool:
     found = re.findall(r"([^\[\]:, ]*):([^\[\]:, ]*):-\d", operation)
     domain = getattr(x, "domain", x)
     bounds = [*domain.implicit_lower_bounds, *domain.implicit_upper_bounds]
-    made_here = re.search("implicit|None|newaxis", operation)
+    made_here = re.search("implicit|None|newaxis|diagonal", operation)
     if not found or not (any(bounds) or made_here):
         return False
     return 0 in domain.shape or any(bool(start) != bool(stop) for start, stop in found)
 
 
-def _outside_virtual_view(x: Any, operation: str) -> bool:
-    """What lets a read leave the domain of a virtual view: implicit bounds, arrays on nothing."""
-    if "TensorStore" not in type(x).__name__ or x.dtype.name != "int64":
+def _bounds_of_virtual_view_made_implicit(x: Any, operation: str) -> bool:
+    if "TensorStore" not in type(x).__name__ or x.dtype.name != "int64":  # an array view
         return False
-    marked = re.search(r"mark_bounds_implicit\[[^]]*True", operation)
-    return marked is not None or (ARRAY.search(operation) is not None and 0 in x.domain.shape)
+    return re.search(r"mark_bounds_implicit\[[^]]*True", operation) is not None
+
+
+def _array_on_nothing(x: Any, operation: str) -> bool:
+    """An index array on a view that is empty, or becomes empty."""
+    if "TensorStore" not in type(x).__name__ or not ARRAY.search(operation):
+        return False
+    result = _domain_of_result(x, operation)
+    return 0 in x.domain.shape or (result is not None and 0 in result.shape)
+
+
+def _huge_stride(x: Any, operation: str) -> bool:
+    return "TensorStore" in type(x).__name__ and ":-2**62" in operation
 
 
 def _array_over_implicit_nothing(x: Any, operation: str) -> bool:
     """An index array, and a dimension of the result that is empty within implicit bounds."""
+    kind = type(x).__name__
+    arrays = kind == "IndexTransform" and any(m.index_array is not None for m in x.output)
+    if kind == "IndexDomain" or not (arrays or "Store" in kind or ARRAY.search(operation)):
+        return False
+    result = _domain_of_result(x, operation)
+    if result is None:
+        return False
+    flags = zip(result.implicit_lower_bounds, result.implicit_upper_bounds, strict=True)
+    return any(n == 0 and any(pair) for n, pair in zip(result.shape, flags, strict=True))
+
+
+def _domain_of_result(x: Any, operation: str) -> Any:
+    """The domain that an operation makes, found without composing output maps: that may crash."""
     import tensorstore  # the caller has checked that it is there
 
-    is_transform = isinstance(x, tensorstore.IndexTransform)
-    arrays = is_transform and any(output.index_array is not None for output in x.output)
-    is_view = isinstance(x, tensorstore.TensorStore)
-    if isinstance(x, tensorstore.IndexDomain) or not (arrays or is_view or ARRAY.search(operation)):
-        return False
-    try:  # without output maps there is no index array to compose
-        domain = apply(tensorstore, tensorstore.IndexTransform(x.domain, []), operation).domain
+    try:
+        return apply(tensorstore, tensorstore.IndexTransform(x.domain, []), operation).domain
     except Exception:
-        return False
-    flags = zip(domain.implicit_lower_bounds, domain.implicit_upper_bounds, strict=True)
-    return any(
-        n == 0 and (lower or upper) for n, (lower, upper) in zip(domain.shape, flags, strict=True)
-    )
+        return None
 
 
 def _expression_steps(source: str) -> list[str]:
@@ -120,8 +134,18 @@ EXCLUSIONS = (
     ),
     Exclusion(
         "read outside the domain of a virtual view",
-        "possible with implicit bounds or arrays on an empty dimension: no error, garbage values",
-        _outside_virtual_view,
+        "possible once its bounds are implicit: no callback is called, the values are garbage",
+        _bounds_of_virtual_view_made_implicit,
+    ),
+    Exclusion(
+        "read through an index array on an empty dimension, or of no elements",
+        "its elements are not checked: random memory is read; or reading nothing fails",
+        _array_on_nothing,
+    ),
+    Exclusion(
+        "read of an empty view with a stride near the end of the index range",
+        "the view can be made, but reading the nothing that it has fails",
+        _huge_stride,
     ),
     Exclusion(
         "index array beside a dimension that is empty within implicit bounds",
