@@ -47,8 +47,8 @@ def compose(outer: IndexTransform, inner: IndexTransform) -> IndexTransform:
     if len(inner._output) != len(outer.domain.labels):
         raise IndexError(
             f"cannot compose rank {outer.input_rank} -> {outer.output_rank} with rank"
-            f" {inner.input_rank} -> {inner.output_rank}: the input rank of the outer transform must"
-            " be the output rank of the inner one"
+            f" {inner.input_rank} -> {inner.output_rank}: the input rank of the outer transform"
+            " must be the output rank of the inner one"
         )
     domain = carry_back_domain(outer.domain, inner)
     inner_maps = inner._output
@@ -138,8 +138,8 @@ def _outside(
     own = inner.domain
     return IndexError(
         f"{describe_dimension(own, dimension)} of the domain {own} is outside"
-        f" {format_interval(low, high)}, the indices for which the output lies in {outer}; give bounds"
-        " within it, or leave them implicit"
+        f" {format_interval(low, high)}, the indices for which the output lies in {outer}; give"
+        " bounds within it, or leave them implicit"
     )
 
 

@@ -482,7 +482,7 @@ def _guess_form(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[..., 
     if not args:
         return _half_open if "inclusive_min" in kwargs else _unbounded
     first, second = args[0], args[1] if len(args) > 1 else None
-    if len(args) == 1 and isinstance(first, str | bytes):
+    if isinstance(first, str | bytes):
         return _unbounded
     if len(args) == 1 and first is None and not kwargs.keys() & {"label", "inclusive_min"}:
         return _unbounded

@@ -14,7 +14,9 @@ from operator import index as _index
 from typing import Any, TypeAlias
 
 INF = 2**62 - 1
-"""Magnitude of an infinite bound; ``virtchunk.inf``."""
+"""Magnitude of an infinite bound."""
+inf = INF
+"""Magnitude of an infinite bound; `Dim` and `IndexDomain` report ``-inf`` and ``inf + 1``."""
 INF_UPPER = INF + 1
 """Exclusive upper bound of an interval that is unbounded above."""
 MIN_INDEX = -INF + 1
