@@ -41,7 +41,7 @@ from virtchunk._index.index_terms import NumpyIndexingSpec as NumpyIndexingSpec
 from virtchunk._index.index_terms import NumpyIndexTerm as NumpyIndexTerm
 from virtchunk._index.index_terms import newaxis as newaxis
 from virtchunk._index.indexable import Indexable as Indexable
-from virtchunk._index.interval import INF as inf
+from virtchunk._index.interval import inf as inf
 from virtchunk._index.output_map import OutputIndexMap as OutputIndexMap
 from virtchunk._index.output_map import OutputIndexMaps as OutputIndexMaps
 from virtchunk._index.output_map import OutputIndexMethod as OutputIndexMethod
