@@ -24,7 +24,7 @@ from virtchunk._index.output_map import OutputIndexMap
 from virtchunk._index.transform import IndexTransform
 from virtchunk._schema.array_json import array_from_json, array_to_json
 from virtchunk._schema.dimension_units import transform_dimension_units
-from virtchunk._schema.layout_constraints import USAGES, LayoutConstraints
+from virtchunk._schema.layout_constraints import LAYOUT_UNCONSTRAINED, USAGES, LayoutConstraints
 from virtchunk._schema.schema_constraints import SchemaConstraints
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ class ArraySpec(DriverSpec):
 def memory_layout(array: Array) -> LayoutConstraints:
     """The order of the dimensions in memory. An array begins at the origin, and has no chunks."""
     order = sorted(range(array.ndim), key=lambda axis: -abs(array.strides[axis]))
-    layout = LayoutConstraints(rank=array.ndim).add_inner_order(order, is_hard=True)
+    layout = LAYOUT_UNCONSTRAINED.with_rank(array.ndim).add_inner_order(order, is_hard=True)
     return layout.add_grid_origin((0,) * array.ndim, is_hard=True)
 
 

@@ -43,6 +43,10 @@ def view_spec_from_json(json: Any) -> ViewSpec:
         ValueError: It is no object, names an unknown driver, or a member is unknown, missing,
             invalid or in conflict with another one.
     """
+    if callable(getattr(json, "spec", None)):
+        raise TypeError(
+            f"a spec is needed, got {json!r}, whose spec is what its method spec() returns"
+        )
     members = normalize_json(json)
     if not isinstance(members, dict):
         hint = "; URLs are not supported" if isinstance(members, str) else ""
@@ -55,7 +59,7 @@ def view_spec_from_json(json: Any) -> ViewSpec:
     common = {
         "schema": _pop_schema(members, transform),
         "resources": _pop_resources(members, driver.resource_kinds),
-        "context": Context.Spec(members.pop("context")) if "context" in members else None,
+        "context": _pop_context(members),
     }
     spec = driver.from_members(members, common)
     if members:
@@ -93,9 +97,14 @@ def _pop_schema(members: dict[str, Any], transform: IndexTransform | None) -> Sc
         return schema.with_rank(rank)
     if rank is not None and rank != transform.domain.rank:
         raise ValueError(
-            f'"rank" is {rank}, but the input rank of "transform" {transform.domain.rank}'
+            f'"rank" is {rank}, but "transform" has input rank {transform.domain.rank}'
         )
     return schema.with_rank(len(transform._output), "the output of the transform")
+
+
+def _pop_context(members: dict[str, Any]) -> Context.Spec | None:
+    context = Context.Spec(members.pop("context")) if "context" in members else None
+    return context if context is not None and context._entries else None
 
 
 def _pop_resources(members: dict[str, Any], kinds: tuple[str, ...]) -> dict[str, Reference]:

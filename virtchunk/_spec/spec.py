@@ -60,6 +60,7 @@ class Spec(Indexable):
 
     __slots__ = ("_view",)
     __hash__ = None  # type: ignore[assignment]  # `update` changes what it is equal to
+    __iter__ = None  # otherwise Python would try the indices 0, 1, 2, ...
 
     _view: ViewSpec
 
