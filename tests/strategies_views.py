@@ -39,8 +39,8 @@ class Base:
     def domain(self, module: Any) -> Any:
         return module.IndexDomain(inclusive_min=self.origin, shape=self.shape)
 
-    def layout(self, module: Any) -> Any:
-        return module.ChunkLayout(read_chunk_shape=self.chunk, grid_origin=self.grid_origin)
+    def layout(self, module: Any, **more: Any) -> Any:
+        return module.ChunkLayout(read_chunk_shape=self.chunk, grid_origin=self.grid_origin, **more)
 
     def cell(self, position: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """The clipped chunk that holds a position."""

@@ -166,7 +166,8 @@ def write_chunk(
             try:
                 returned = yield Call(
                     source.write_function,
-                    (source.make_domain(key, upper, None), array, params),
+                    # A view: whatever it does to shape or flags, what we keep stays as it is.
+                    (source.make_domain(key, upper, None), array.view(), params),
                     source.write_is_async,
                     source.data_copy,
                 )
