@@ -17,6 +17,8 @@ Nothing above a step is imported by it; everything up to the third is pure and n
 
 from __future__ import annotations
 
+from types import FunctionType as _FunctionType
+
 from virtchunk._context.context import Context as Context
 from virtchunk._copy import copy as copy
 from virtchunk._engine.parameters import ReadFunction as ReadFunction
@@ -54,9 +56,118 @@ from virtchunk._schema.codec import CodecSpec as CodecSpec
 from virtchunk._schema.dtype import DTypeLike as DTypeLike
 from virtchunk._schema.dtype import dtype as dtype
 from virtchunk._schema.layout import ChunkLayout as ChunkLayout
-from virtchunk._schema.named_dtypes import *  # noqa: F403 - the data types, by name
+from virtchunk._schema.named_dtypes import bfloat16 as bfloat16
+from virtchunk._schema.named_dtypes import bool as bool  # noqa: A004 - the name it has there, too
+from virtchunk._schema.named_dtypes import byte as byte
+from virtchunk._schema.named_dtypes import char as char
+from virtchunk._schema.named_dtypes import complex64 as complex64
+from virtchunk._schema.named_dtypes import complex128 as complex128
+from virtchunk._schema.named_dtypes import float4_e2m1fn as float4_e2m1fn
+from virtchunk._schema.named_dtypes import float8_e3m4 as float8_e3m4
+from virtchunk._schema.named_dtypes import float8_e4m3b11fnuz as float8_e4m3b11fnuz
+from virtchunk._schema.named_dtypes import float8_e4m3fn as float8_e4m3fn
+from virtchunk._schema.named_dtypes import float8_e4m3fnuz as float8_e4m3fnuz
+from virtchunk._schema.named_dtypes import float8_e5m2 as float8_e5m2
+from virtchunk._schema.named_dtypes import float8_e5m2fnuz as float8_e5m2fnuz
+from virtchunk._schema.named_dtypes import float8_e8m0fnu as float8_e8m0fnu
+from virtchunk._schema.named_dtypes import float16 as float16
+from virtchunk._schema.named_dtypes import float32 as float32
+from virtchunk._schema.named_dtypes import float64 as float64
+from virtchunk._schema.named_dtypes import int2 as int2
+from virtchunk._schema.named_dtypes import int4 as int4
+from virtchunk._schema.named_dtypes import int8 as int8
+from virtchunk._schema.named_dtypes import int16 as int16
+from virtchunk._schema.named_dtypes import int32 as int32
+from virtchunk._schema.named_dtypes import int64 as int64
+from virtchunk._schema.named_dtypes import json as json
+from virtchunk._schema.named_dtypes import string as string
+from virtchunk._schema.named_dtypes import uint8 as uint8
+from virtchunk._schema.named_dtypes import uint16 as uint16
+from virtchunk._schema.named_dtypes import uint32 as uint32
+from virtchunk._schema.named_dtypes import uint64 as uint64
+from virtchunk._schema.named_dtypes import ustring as ustring
 from virtchunk._schema.schema import Schema as Schema
 from virtchunk._schema.unit import Unit as Unit
 from virtchunk._spec import Spec as Spec
 from virtchunk._spec.open import open as open  # noqa: A004 - the name it has there, too
 from virtchunk._store import TensorStore as TensorStore
+from virtchunk.kvstore import KvStore as KvStore
+
+__all__ = (
+    "ChunkLayout",
+    "CodecSpec",
+    "Context",
+    "DTypeLike",
+    "Dim",
+    "DimExpression",
+    "DimSelection",
+    "DimSelectionLike",
+    "Future",
+    "FutureLike",
+    "IndexDomain",
+    "IndexTransform",
+    "Indexable",
+    "KvStore",
+    "NumpyIndexTerm",
+    "NumpyIndexingSpec",
+    "OpenMode",
+    "OutputIndexMap",
+    "OutputIndexMaps",
+    "OutputIndexMethod",
+    "Promise",
+    "ReadFunction",
+    "RecheckCacheOption",
+    "Schema",
+    "Spec",
+    "TensorStore",
+    "Unit",
+    "VirtualChunkedReadParameters",
+    "VirtualChunkedWriteParameters",
+    "WriteFunction",
+    "WriteFutures",
+    "array",
+    "bfloat16",
+    "bool",
+    "byte",
+    "char",
+    "complex64",
+    "complex128",
+    "copy",
+    "d",
+    "dtype",
+    "float4_e2m1fn",
+    "float8_e3m4",
+    "float8_e4m3b11fnuz",
+    "float8_e4m3fn",
+    "float8_e4m3fnuz",
+    "float8_e5m2",
+    "float8_e5m2fnuz",
+    "float8_e8m0fnu",
+    "float16",
+    "float32",
+    "float64",
+    "inf",
+    "int2",
+    "int4",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "json",
+    "newaxis",
+    "open",
+    "string",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+    "ustring",
+    "virtual_chunked",
+)
+
+# Tracebacks, documentation and pickles show the path that users import from.
+for _name in __all__:
+    _value = globals()[_name]
+    if isinstance(_value, (type, _FunctionType)) and _value.__module__.startswith("virtchunk."):
+        _value.__module__ = "virtchunk"
+del _name, _value

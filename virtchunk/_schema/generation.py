@@ -111,3 +111,8 @@ def _parse_time(value: Any) -> float:
     if math.isnan(time):
         raise ValueError("time must be a number of seconds since the Unix epoch, got nan")
     return time
+
+
+# Where users find it, and where pickle looks for it.
+TimestampedStorageGeneration.__module__ = "virtchunk"
+TimestampedStorageGeneration.__qualname__ = "KvStore.TimestampedStorageGeneration"
