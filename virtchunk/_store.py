@@ -191,12 +191,13 @@ class TensorStore(Assignable):
     def _write_array(self, source: npt.ArrayLike, options: Options) -> WriteOperation:
         values = convert_array(source, self.dtype)
         owned = values is not source and values.base is None and not hasattr(source, "__array__")
-        shape = self._transform.domain.shape
+        transform = self._driver.resolved(self._transform)
+        shape = transform.domain.shape
         if values.shape != shape:
-            align(IndexDomain(shape=values.shape), self._transform.domain)
+            align(IndexDomain(shape=values.shape), transform.domain)
             surplus = values.ndim - len(shape)
             values = np.broadcast_to(values.reshape(values.shape[max(surplus, 0) :]), shape)
-        return self._driver.write(self._transform, values, owned, options)
+        return self._driver.write(transform, values, owned, options)
 
     def _assign(self, source: Any) -> None:
         """Write and wait: what ``t[...] = source`` does, to the view ``t[...]``."""
@@ -406,7 +407,7 @@ class TensorStore(Assignable):
 
     def resolve(self, fix_resizable_bounds: bool = False, batch: Any = None) -> Future[TensorStore]:
         """Return a future of an equal view: the bounds of these views never change."""
-        return Future._resolved(self)
+        return Future._resolved(self._with_transform(self._driver.resolved(self._transform)))
 
     def storage_statistics(
         self, *, query_not_stored: bool = False, query_fully_stored: bool = False

@@ -12,6 +12,7 @@ from virtchunk._control import Control
 from virtchunk._drivers.driver import Options
 from virtchunk._grid.partition import Partition, partition
 from virtchunk._grid.regular import RegularDimension
+from virtchunk._index.compose import carry_back_domain
 from virtchunk._index.domain import IndexDomain
 from virtchunk._index.transform import IndexTransform
 from virtchunk._schema.dtype import dtype
@@ -73,12 +74,25 @@ class ArrayDriver:
         return "array"
 
     def read(self, transform: IndexTransform, order: str, options: Options) -> _Read:
-        return _Read(self, transform, order, options)
+        return _Read(self, self.resolved(transform), order, options)
 
     def write(
         self, transform: IndexTransform, source: Array, owned: bool, options: Options
     ) -> _Write:
         return _Write(self, transform, source, options)
+
+    def resolved(self, transform: IndexTransform) -> IndexTransform:
+        """Replace implicit bounds by what the array allows; see `Driver.resolved`."""
+        own = transform.domain
+        if True not in own.implicit_lower_bounds and True not in own.implicit_upper_bounds:
+            return transform
+        try:
+            domain = carry_back_domain(self.domain, transform)
+        except IndexError as error:
+            raise ValueError(*error.args) from None
+        explicit = (False,) * domain.rank
+        bounds = (domain.inclusive_min, domain.exclusive_max, domain.labels, explicit, explicit)
+        return IndexTransform._trusted(IndexDomain._trusted(*bounds), transform._output)
 
     def cut(self, transform: IndexTransform) -> Partition:
         """Cut a request along the only chunk."""

@@ -97,6 +97,13 @@ class Driver(Protocol):
             options: See `Options`.
         """
 
+    def resolved(self, transform: IndexTransform) -> IndexTransform:
+        """Replace implicit bounds by what the base has there now.
+
+        Raises:
+            ValueError: If an explicit bound lies outside the base.
+        """
+
     def cut(self, transform: IndexTransform) -> Partition:
         """Cut a request along chunk borders.
 

@@ -426,7 +426,7 @@ class ViewSpec:
             json["dtype"] = driver.known.data_type.to_json()
         schema = schema_to_json(driver.schema)
         if not include_defaults:
-            schema = {name: schema[name] for name in schema.keys() - {"dtype", "rank"}}
+            schema = {name: schema[name] for name in schema if name not in {"dtype", "rank"}}
         if schema or include_defaults:
             json["schema"] = schema
         if self.transform is not None:

@@ -87,7 +87,8 @@ def partition(transform: IndexTransform, grid: Sequence[DimensionGrid]) -> Parti
         grid: The dimensions of the chunk grid, one for each output dimension of ``transform``.
 
     Raises:
-        IndexError: If the transform leaves the bounds of the grid.
+        ValueError: If the transform leaves the bounds of the grid, or an index array the range that
+            indexing left to it. (The original's class, at the same moment.)
     """
     domain = transform.domain
     lows, highs = domain.inclusive_min, domain.exclusive_max
@@ -164,7 +165,7 @@ def _one_chunk(transform: IndexTransform, grid: Sequence[DimensionGrid]) -> OneC
 def _check_bounds(axis: Axis, dimension: int) -> None:
     low, high = axis.grid.inclusive_min, axis.grid.exclusive_max
     if axis.start < low or axis.last >= high:
-        raise IndexError(
+        raise ValueError(
             f"the request reaches [{axis.start}, {axis.last + 1}) in dimension {dimension}, "
             f"outside the domain [{low}, {high}) of the base"
         )

@@ -17,6 +17,7 @@ import numpy as np
 
 from virtchunk._grid.box import spread
 from virtchunk._grid.regular import DimensionGrid
+from virtchunk._index.output_map import OutputIndexMap
 from virtchunk._index.transform import IndexTransform
 
 __all__ = ("ScatteredPartition", "scattered_partition")
@@ -97,6 +98,7 @@ def _coordinates(transform: IndexTransform, inputs: tuple[int, ...], output: int
             tuple(slice(None) if i in inputs else 0 for i in range(len(shape)))
         ]
         assert mapped.stride is not None
+        _check_range(mapped, output, index)
         return np.broadcast_to(mapped.offset + mapped.stride * index, box)
     if mapped.input_dimension is None:
         return np.full(box, mapped.offset, np.int64)
@@ -106,6 +108,19 @@ def _coordinates(transform: IndexTransform, inputs: tuple[int, ...], output: int
     run = mapped.offset + mapped.stride * np.arange(low, low + shape[source], dtype=np.int64)
     place = inputs.index(source)
     return np.broadcast_to(run.reshape([-1 if i == place else 1 for i in range(len(box))]), box)
+
+
+def _check_range(mapped: OutputIndexMap, dimension: int, index: Array) -> None:
+    """Refuse indices outside the range that was left when the array was composed."""
+    allowed = mapped.index_range
+    if allowed is None or not index.size:
+        return
+    wrong = (index < allowed.inclusive_min) | (index > allowed.inclusive_max)
+    if wrong.any():
+        raise ValueError(
+            f"index {int(index[wrong][0])} is outside the valid range {allowed} of the index array "
+            f"for dimension {dimension} of the base"
+        )
 
 
 def _groups(
@@ -156,7 +171,7 @@ def _cells(
     """Return the clipped bounds of the cell of each coordinate."""
     wrong = (values < grid.inclusive_min) | (values >= grid.exclusive_max)
     if wrong.any():
-        raise IndexError(
+        raise ValueError(
             f"index {int(values[wrong][0])} of dimension {dimension} is outside the domain "
             f"[{grid.inclusive_min}, {grid.exclusive_max}) of the base"
         )
