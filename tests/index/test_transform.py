@@ -168,7 +168,7 @@ def test_a_point_must_be_in_the_domain(point: list[int], message: str) -> None:
 
 @pytest.mark.parametrize("point", [5, ["x"], [1.0]], ids=str)
 def test_a_point_consists_of_integers(point: Any) -> None:
-    with pytest.raises(TypeError, match="ind"):
+    with pytest.raises(TypeError, match="expected a sequence of integers, got"):
         LOOKUP(point)
 
 

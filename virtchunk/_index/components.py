@@ -12,6 +12,7 @@ from typing import Any, Final, TypeAlias, TypeVar
 from virtchunk._index.dim import parse_flag, parse_label, quote_label
 from virtchunk._index.interval import (
     INF,
+    INF_SIZE,
     INF_UPPER,
     MAX_INDEX,
     MAX_RANK,
@@ -19,6 +20,7 @@ from virtchunk._index.interval import (
     check_closed,
     check_half_open,
     check_sized,
+    is_valid_interval,
     parse_int64,
 )
 
@@ -122,18 +124,25 @@ def parse_components(
     if upper is None:
         upper = (INF_UPPER,) * n
         upper_flags = upper_flags or (True,) * n
-    check = _BOUND_CHECKS[upper_name]
-    bounds = [check(lower[i], upper[i], f" of dimension {i}") for i in range(n)]
-    return (
-        tuple([low for low, _ in bounds]),
-        tuple([high for _, high in bounds]),
-        names or ("",) * n,
-        lower_flags or (False,) * n,
-        upper_flags or (False,) * n,
-    )
+    exclusive = tuple(map(_TO_EXCLUSIVE[upper_name], lower, upper))
+    for i in range(n):
+        if not is_valid_interval(lower[i], exclusive[i]):
+            _CHECKS[upper_name](lower[i], upper[i], f" of dimension {i}")
+    explicit = (False,) * n
+    return lower, exclusive, names or ("",) * n, lower_flags or explicit, upper_flags or explicit
 
 
-_BOUND_CHECKS: Final = {
+def _end_of(lower: int, size: int) -> int:
+    return INF_UPPER if size == INF_SIZE else lower + size
+
+
+# For each way to give upper bounds: how they become exclusive, and what names a mistake.
+_TO_EXCLUSIVE: Final[dict[str, Callable[[int, int], int]]] = {
+    "exclusive_max": lambda _, upper: upper,
+    "inclusive_max": lambda _, last: last + 1,
+    "shape": _end_of,
+}
+_CHECKS: Final = {
     "exclusive_max": check_half_open,
     "inclusive_max": check_closed,
     "shape": check_sized,

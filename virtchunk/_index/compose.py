@@ -13,6 +13,7 @@ Bounds that are implicit in the outer transform limit nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from operator import index as as_index
 
 import numpy as np
 
@@ -338,42 +339,39 @@ def check_index_array(dimension: int, array: IndexArray, bounds: tuple[int, int]
 
 def map_indices(transform: IndexTransform, indices: Iterable[int]) -> tuple[int, ...]:
     """Return the output indices of one vector of input indices; see `IndexTransform.__call__`."""
-    if not isinstance(indices, Iterable):
-        raise TypeError(f"expected a sequence of indices, got {indices!r}")
-    point = tuple([parse_int64(index, "an index") for index in indices])
+    try:
+        point = tuple(map(as_index, indices))
+    except TypeError:
+        raise TypeError(f"expected a sequence of integers, got {indices!r}") from None
     domain = transform.domain
-    if len(point) != len(domain):
+    if len(point) != len(domain.labels):
         raise ValueError(
             f"the domain {domain} has {len(domain)} dimensions, got {len(point)} indices"
         )
-    for i, (index, lower, upper) in enumerate(
+    for i, (x, lower, upper) in enumerate(
         zip(point, domain.inclusive_min, domain.exclusive_max, strict=True)
     ):
-        if lower <= index < upper and MIN_INDEX <= index <= MAX_INDEX:
-            continue
-        try:
-            _check_constant(domain, i, index)
-        except IndexError as error:
-            raise ValueError(str(error)) from None
-    return tuple(
-        [_map_point(transform, i, output, point) for i, output in enumerate(transform._output)]
-    )
+        if not lower <= x < upper or not MIN_INDEX <= x <= MAX_INDEX:
+            _check_point(domain, i, x)
+    result = []
+    for i, output in enumerate(transform._output):
+        value = output.offset
+        if output.stride is not None:
+            dimension = output.input_dimension
+            x = _look_up(transform, i, output, point) if dimension is None else point[dimension]
+            value += output.stride * x
+            if not is_int64(value):
+                raise ValueError(f"output index {value} of dimension {i} needs more than 64 bits")
+        result.append(value)
+    return tuple(result)
 
 
-def _map_point(
-    transform: IndexTransform, i: int, output: OutputIndexMap, point: tuple[int, ...]
-) -> int:
-    if output.stride is None:
-        return output.offset
-    if output.index_array is None:
-        assert output.input_dimension is not None
-        index = point[output.input_dimension]
-    else:
-        index = _look_up(transform, i, output, point)
-    result = output.offset + output.stride * index
-    if not is_int64(result):
-        raise ValueError(f"output index {result} of dimension {i} needs more than 64 bits")
-    return result
+def _check_point(domain: IndexDomain, dimension: int, x: int) -> None:
+    """Check an index that is not between the bounds, which may be implicit."""
+    try:
+        _check_constant(domain, dimension, parse_int64(x, "an index"))
+    except IndexError as error:
+        raise ValueError(str(error)) from None
 
 
 def _look_up(

@@ -505,10 +505,11 @@ def domain_from_dimensions(dimensions: Iterable[Dim]) -> IndexDomain:
 
 
 def _refuse_mixture(name: str, *others: Any) -> None:
-    if any(other is not None for other in others):
-        raise TypeError(
-            f"`{name}` describes the whole domain; it cannot be combined with other arguments"
-        )
+    for other in others:
+        if other is not None:
+            raise TypeError(
+                f"`{name}` describes the whole domain; it cannot be combined with other arguments"
+            )
 
 
 def _is_view_key(key: Any) -> bool:
@@ -523,12 +524,13 @@ def _is_view_key(key: Any) -> bool:
 
 
 def _index_exp(domain: IndexDomain) -> tuple[slice, ...]:
+    lower, upper = domain.inclusive_min, domain.exclusive_max
+    if lower and min(lower) >= 0 and max(upper) < INF_UPPER:
+        return tuple(map(slice, lower, upper))
     result = []
-    for i, (lower, upper) in enumerate(
-        zip(domain.inclusive_min, domain.exclusive_max, strict=True)
-    ):
-        start = None if lower == -INF else lower
-        stop = None if upper == INF_UPPER else upper
+    for i, (low, high) in enumerate(zip(lower, upper, strict=True)):
+        start = None if low == -INF else low
+        stop = None if high == INF_UPPER else high
         if (start is not None and start < 0) or (stop is not None and stop < 0):
             raise ValueError(
                 f"domain {domain} has a negative bound in dimension {i}, which NumPy would count"

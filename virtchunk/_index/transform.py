@@ -393,5 +393,8 @@ def _check_array_map(domain: IndexDomain, where: str, output: OutputIndexMap) ->
 
 
 def _refuse_mixture(name: str, *others: Any) -> None:
-    if any(other is not None for other in others):
-        raise TypeError(f"`{name}` describes the whole domain; it cannot be combined with others")
+    for other in others:
+        if other is not None:
+            raise TypeError(
+                f"`{name}` describes the whole domain; it cannot be combined with others"
+            )
