@@ -263,6 +263,7 @@ def test_pickle_leads_back(name: str, value: Any, json: Any) -> None:
 FULL = Schema(shape=[2, 3], dtype="int32", fill_value=[[0, 1, 2], [3, 4, 5]])
 ROW = Schema(shape=[2, 3], dtype="int32", fill_value=[1, 2, 3])
 COLUMN = Schema(shape=[2, 3], dtype="int32", fill_value=[[1], [2]])
+SCALAR = Schema(shape=[2, 3], dtype="int32", fill_value=7)
 MOVED = FULL.translate_to[10, 20]
 UNBOUNDED = Schema(rank=2, dtype="int32", fill_value=[[0, 1, 2], [3, 4, 5]])
 
@@ -283,6 +284,9 @@ INDEXED: list[tuple[Schema, Any, Any]] = [
     (FULL, d[0, 1].diagonal, [0, 4]),
     (FULL, (0, 1), 1),
     (FULL, slice(0, 0), None),
+    (SCALAR, (0, [1, 1]), 7),
+    (SCALAR, (None, slice(None, None, -2)), 7),
+    (SCALAR, slice(0, 0), None),
     (ROW, 0, [1, 2, 3]),
     (ROW, (slice(None), 1), 2),
     (ROW, (slice(None), [2]), 3),

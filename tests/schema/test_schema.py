@@ -231,6 +231,17 @@ def test_an_update_that_fails_changes_nothing() -> None:
     assert schema == Schema(dtype="int8")
 
 
+def test_a_rank_must_fit_a_fill_value_that_is_known() -> None:
+    schema = Schema(fill_value=[[1], [2]])
+    with pytest.raises(ValueError, match="more dimensions than the rank, 1"):
+        schema.update(rank=1)
+    with pytest.raises(ValueError, match="cannot be broadcast to domain"):
+        schema.update(shape=[3, 3])
+    schema.update(shape=[2, 3])
+
+    assert schema.rank == 2
+
+
 def test_a_fill_value_is_converted_only_to_a_data_type_that_is_known() -> None:
     before = Schema(dtype="uint8", fill_value=3.7)
     after = Schema(fill_value=3.7)

@@ -155,8 +155,7 @@ def _decode_timedelta(value: Any, data_type: dtype) -> Any:
 
 
 def _decode_json(value: Any, _: dtype) -> Any:
-    """Return the value, unless it is an array: arrays around elements are the fill value's own."""
-    return _reject(value, "an element beside elements") if isinstance(value, list) else value
+    return value
 
 
 _INTEGER: Final = ElementJson(int, _decode_integer)

@@ -15,9 +15,9 @@ from virtchunk._index.compose import compose
 from virtchunk._index.domain import IndexDomain
 from virtchunk._index.interval import INF, INF_UPPER
 from virtchunk._index.transform import IndexTransform
+from virtchunk._schema.array_json import array_from_json, array_to_json
 from virtchunk._schema.conversion import convert_array, infer_dtype
 from virtchunk._schema.dtype import dtype
-from virtchunk._schema.element_json import element_json
 
 if TYPE_CHECKING:
     from virtchunk._index.output_map import OutputIndexMap
@@ -158,8 +158,7 @@ class FillValue:
         Raises:
             ValueError: An element has none (bytes that are not UTF-8).
         """
-        encode = element_json(self.data_type).encode
-        return _nest([encode(item) for item in self.array.reshape(-1)], self.array.shape)
+        return array_to_json(self.array, self.data_type)
 
     def for_display(self) -> Any:
         """Return the JSON representation, or the elements themselves if there is none."""
@@ -180,14 +179,7 @@ class FillValue:
             ValueError: ``value`` is no such thing, or a ragged one.
         """
         data_type = data_type or dtype("json")
-        decode = element_json(data_type).decode
-        shape = _shape(value, 1 if data_type.name.startswith("complex") else 0)
-        array = np.empty(shape, dtype=data_type.numpy_dtype)
-        flat = array.reshape(-1)
-        with np.errstate(over="ignore"):
-            for index, item in enumerate(_leaves(value, shape, "fill_value")):
-                flat[index] = decode(item, data_type)
-        return cls._from_array(data_type, array)
+        return cls._from_array(data_type, array_from_json(value, data_type, "fill_value"))
 
 
 def _unbroadcast(array: Array) -> Array:
@@ -276,34 +268,3 @@ def _image(domain: IndexDomain, output: OutputIndexMap) -> Array:
     shape[dim] = domain.shape[dim]
     indices = np.arange(domain.inclusive_min[dim], domain.exclusive_max[dim]).reshape(shape)
     return output.offset + output.stride * indices
-
-
-def _nest(items: list[Any], shape: tuple[int, ...]) -> Any:
-    """Arrange items in nested lists of a shape."""
-    if not shape:
-        return items[0]
-    step = len(items) // shape[0] if shape[0] else 0
-    return [_nest(items[i * step : (i + 1) * step], shape[1:]) for i in range(shape[0])]
-
-
-def _shape(value: Any, element_depth: int) -> tuple[int, ...]:
-    """Return the shape of nested lists, whose innermost ``element_depth`` levels are elements."""
-    shape: list[int] = []
-    while isinstance(value, list):
-        shape.append(len(value))
-        value = value[0] if value else None
-    return tuple(shape[: len(shape) - element_depth] if shape else shape)
-
-
-def _leaves(value: Any, shape: tuple[int, ...], where: str) -> list[Any]:
-    """Return the elements of nested lists of a shape.
-
-    Raises:
-        ValueError: The lists do not have that shape.
-    """
-    if not shape:
-        return [value]
-    if not isinstance(value, list) or len(value) != shape[0]:
-        raise ValueError(f"{where} must be an array of length {shape[0]}, got {value!r}")
-    leaves = [_leaves(item, shape[1:], f"{where}[{i}]") for i, item in enumerate(value)]
-    return [leaf for part in leaves for leaf in part]

@@ -231,10 +231,10 @@ class SchemaConstraints:
             domain = carry_back_domain(domain, transform)
         if layout != LAYOUT_UNCONSTRAINED:
             layout = transform_layout(layout, transform)
-        if (domain or transform.domain).size == 0:
-            fill_value = None
-        elif fill_value is not None:
+        if fill_value is not None:
             fill_value = fill_value.transformed(self.domain, transform)
+            if (transform.domain if domain is None else domain).size == 0:
+                fill_value = None
         if units is not None:
             transformed_units = transform_dimension_units(units, transform)
             units = transformed_units if any(transformed_units) else None
