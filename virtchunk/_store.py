@@ -379,10 +379,16 @@ class TensorStore(Assignable):
         return self.shape[0]
 
     def __repr__(self) -> str:
-        return (
-            f"TensorStore({self._driver.describe()}, {self.mode}, "
-            f"dtype={self.dtype.name}, domain={self.domain})"
-        )
+        parts = [
+            self._driver.describe(),
+            self.mode,
+            f"dtype={self.dtype.name}",
+            f"domain={self.domain}",
+            f"chunks={self.chunk_layout.read_chunk.shape}",
+        ]
+        if self._driver.cache_bytes is not None:
+            parts.append(f"cache={self._driver.cache_bytes:_} bytes")
+        return f"TensorStore({', '.join(parts)})"
 
     # -- what virtual views and arrays cannot do -----------------------------------------------
 

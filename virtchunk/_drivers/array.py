@@ -38,6 +38,7 @@ class ArrayDriver:
     """
 
     name = "array"
+    cache_bytes = None
 
     def __init__(
         self,

@@ -73,6 +73,10 @@ class Driver(Protocol):
         """The unit of one step along each dimension of the base domain."""
 
     @property
+    def cache_bytes(self) -> int | None:
+        """How much of the cache pool's bytes this and other views may fill; None: no cache."""
+
+    @property
     def context(self) -> Context:
         """The resources that the driver uses."""
 

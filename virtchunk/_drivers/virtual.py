@@ -86,6 +86,7 @@ class VirtualDriver:
         self.time_opened = time.time()
         self.mode = ("" if read_function is None else "r") + ("" if write_function is None else "w")
         pool: CachePool = live(context, "cache_pool")
+        self.cache_bytes = pool.total_bytes_limit or None
         self.source = ChunkSource(
             read_function,
             write_function,
