@@ -23,6 +23,7 @@ from virtchunk._index.interval import (
     INF_UPPER,
     MAX_INDEX,
     MIN_INDEX,
+    Interval,
     format_interval,
     is_int64,
     parse_int64,
@@ -144,12 +145,9 @@ def _outside(
     )
 
 
-_Carried = tuple[int, int, bool, bool]
-
-
-def _carry_back(outer: IndexDomain, inner: IndexTransform, empty: bool) -> dict[int, _Carried]:
+def _carry_back(outer: IndexDomain, inner: IndexTransform, empty: bool) -> dict[int, Interval]:
     """Return, for each input dimension of ``inner`` that matters, the interval ``outer`` allows."""
-    carried: dict[int, _Carried] = {}
+    carried: dict[int, Interval] = {}
     for i, inner_map in enumerate(inner._output):
         lower = outer.inclusive_min[i]
         upper = outer.exclusive_max[i]
@@ -192,7 +190,7 @@ def effective_bounds(domain: IndexDomain, dimension: int) -> tuple[int, int]:
     )
 
 
-def _intersect_preferring_explicit(a: _Carried, b: _Carried) -> _Carried:
+def _intersect_preferring_explicit(a: Interval, b: Interval) -> Interval:
     """Return the overlap, where implicit bounds give way to explicit ones, even to wider ones."""
     lowers = [bound for bound, implicit in ((a[0], a[2]), (b[0], b[2])) if not implicit]
     uppers = [bound for bound, implicit in ((a[1], a[3]), (b[1], b[3])) if not implicit]

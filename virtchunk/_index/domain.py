@@ -334,8 +334,8 @@ class IndexDomain(_Fields, DomainOperations):
         if _is_view_key(key):
             return view_of(self._get_transform(), key).domain
         identifiers = parse_dim_selection(key)
-        if hasattr(type(key), "__index__") and isinstance(identifiers[0], int):
-            return self._dim(normalize_dimension(identifiers[0], len(self.labels)))
+        if hasattr(type(key), "__index__") and not hasattr(type(key), "__len__"):
+            return self._dim(resolve_dim_selection(identifiers, self)[0])
         try:
             dims = resolve_dim_selection(identifiers, self)
         except IndexError as error:
