@@ -50,7 +50,6 @@ _ML_DTYPES_NAMES: Final = (
     "float8_e5m2fnuz",
     "float8_e8m0fnu",
 )
-_PYTHON_TYPES: Final[dict[Any, str]] = {builtins.bytes: "string", builtins.str: "ustring"}
 _TIME_NAME: Final = re.compile(r"(?:datetime64|timedelta64)\[[^\]]+\]")
 
 
@@ -235,7 +234,7 @@ def dtype_from_numpy(numpy_dtype: npt.DTypeLike) -> dtype:
             ``U``, long doubles, times without a unit.
     """
     numpy_dtype = np.dtype(numpy_dtype)
-    found = _BY_NAME.get(numpy_dtype.name)
+    found = _BY_NUMPY.get(numpy_dtype) or _BY_NAME.get(numpy_dtype.name)
     if found is not None:
         return found
     kind = numpy_dtype.kind
@@ -276,8 +275,7 @@ def _from_name(name: str) -> dtype:
 
 
 def _from_type(python_type: builtins.type) -> dtype:
-    name = _PYTHON_TYPES.get(python_type)
-    return _BY_NAME[name] if name is not None else dtype_from_numpy(python_type)
+    return _BY_TYPE.get(python_type) or dtype_from_numpy(python_type)
 
 
 def _numpy_dtype_from_ml_dtypes(name: str) -> np.dtype[Any]:
@@ -307,4 +305,13 @@ _BY_NAME: Final[dict[str, dtype]] = {
     **{name: dtype._trusted(name, _OBJECT) for name in ("string", "ustring", "json")},
     "char": dtype._trusted("char", np.dtype("S1")),
     "byte": dtype._trusted("byte", np.dtype("V1")),
+}
+
+# Shortcuts: NumPy computes the name of a data type anew each time it is asked for it.
+_BY_NUMPY: Final = {np.dtype(name): _BY_NAME[name] for name in _NUMPY_NAMES}
+_BY_TYPE: Final[dict[builtins.type, dtype]] = {
+    bytes: _BY_NAME["string"],
+    str: _BY_NAME["ustring"],
+    **{found.type: data_type for found, data_type in _BY_NUMPY.items()},
+    **{plain: _BY_NUMPY[np.dtype(plain)] for plain in (bool, int, float, complex)},
 }

@@ -134,8 +134,12 @@ class SchemaConstraints:
         Raises:
             ValueError: It conflicts with what is known of rank or layout.
         """
+        if layout is LAYOUT_UNCONSTRAINED:
+            return self
         ranked = self.with_rank(layout.rank, "chunk_layout")
-        return attrs.evolve(ranked, layout=self.layout.merge(layout))
+        if self.layout is not LAYOUT_UNCONSTRAINED:
+            layout = self.layout.merge(layout)
+        return attrs.evolve(ranked, layout=layout)
 
     def with_codec(self, codec: CodecSpec | None) -> SchemaConstraints:
         """Return these constraints with a codec merged in.
