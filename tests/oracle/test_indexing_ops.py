@@ -137,9 +137,7 @@ class Generator:
             return self.random.choice(["True", "False"])
         return f"np.array({values}, dtype=bool).reshape({shape})"
 
-    def numpy_index(
-        self, domain: Any, dims: list[int], newaxis: bool, reverse: bool = True
-    ) -> str:
+    def numpy_index(self, domain: Any, dims: list[int], newaxis: bool, reverse: bool = True) -> str:
         """Terms for ``dims``, in this order; most often as many as there are.
 
         Without ``reverse`` there is no slice with a negative step: after another operation nobody

@@ -21,8 +21,8 @@ from virtchunk._index.dim_selection import (
     parse_dim_selection,
     resolve_dim_selection,
 )
-from virtchunk._index.index_terms import NumpyIndexingSpec, parse_spec
-from virtchunk._index.numpy_indexing import apply_spec, index
+from virtchunk._index.index_terms import NumpyIndexingSpec
+from virtchunk._index.numpy_indexing import index, oindex, vindex
 from virtchunk._index.slicing import slice_by_domain
 
 if TYPE_CHECKING:
@@ -84,11 +84,11 @@ _mark_bounds_implicit = _on_all_dimensions(
 
 
 def _oindex(owner: Indexable, indices: NumpyIndexingSpec) -> Any:
-    return owner._with_transform(apply_spec(owner._get_transform(), parse_spec(indices, "oindex")))
+    return owner._with_transform(oindex(owner._get_transform(), indices))
 
 
 def _vindex(owner: Indexable, indices: NumpyIndexingSpec) -> Any:
-    return owner._with_transform(apply_spec(owner._get_transform(), parse_spec(indices, "vindex")))
+    return owner._with_transform(vindex(owner._get_transform(), indices))
 
 
 class DomainOperations:

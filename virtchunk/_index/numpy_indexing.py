@@ -18,6 +18,7 @@ A mask stands for the index arrays of its true elements.  A mask of rank zero us
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import eq
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
@@ -26,7 +27,7 @@ from virtchunk._index.index_terms import ArrayTerm, IndexingSpec, Term, parse_sp
 from virtchunk._index.index_terms import NumpyIndexingSpec as NumpyIndexingSpec
 from virtchunk._index.index_terms import NumpyIndexTerm as NumpyIndexTerm
 from virtchunk._index.index_terms import newaxis as newaxis
-from virtchunk._index.interval import INF, MIN_INDEX
+from virtchunk._index.interval import INF, INF_UPPER, MAX_RANK, MIN_INDEX
 from virtchunk._index.operations import NO_DIMENSION, check_rank, crop, substitute
 from virtchunk._index.output_map import IndexArray, OutputIndexMap
 from virtchunk._index.slicing import check_index, slice_interval
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 _INT64_MIN: Final = -(2**63)
 _INT64_MAX: Final = 2**63 - 1
+_INT64: Final = np.dtype(np.int64)
 _FULL: Final = slice(None)
 _SIMPLE: Final = {int, slice, type(...)}
 _UNCHANGED: Final = (0, 1)
@@ -51,11 +53,36 @@ def index(transform: IndexTransform, indices: Any) -> IndexTransform:
         that is not allowed.
       TypeError: If a slice is not made of integers, or an array cannot be converted safely.
     """
-    result = _index_by_slices(transform, indices if type(indices) is tuple else (indices,))
-    return apply_spec(transform, parse_spec(indices, "default")) if result is None else result
+    terms = indices if type(indices) is tuple else (indices,)
+    result = _index_by_slices(transform, terms) or _index_by_arrays(transform, terms, True)
+    return result or apply_spec(transform, parse_spec(indices, "default"))
 
 
-# The fast path
+def vindex(transform: IndexTransform, indices: Any) -> IndexTransform:
+    """Apply a NumPy-style indexing expression in the ``vindex`` mode.
+
+    Raises:
+      IndexError: As `index` does.
+      TypeError: As `index` does.
+    """
+    terms = indices if type(indices) is tuple else (indices,)
+    result = _index_by_arrays(transform, terms, True)
+    return result or apply_spec(transform, parse_spec(indices, "vindex"))
+
+
+def oindex(transform: IndexTransform, indices: Any) -> IndexTransform:
+    """Apply a NumPy-style indexing expression in the ``oindex`` mode.
+
+    Raises:
+      IndexError: As `index` does.
+      TypeError: As `index` does.
+    """
+    terms = indices if type(indices) is tuple else (indices,)
+    result = _index_by_arrays(transform, terms, False)
+    return result or apply_spec(transform, parse_spec(indices, "oindex"))
+
+
+# The fast paths
 
 
 def _index_by_slices(transform: IndexTransform, terms: tuple[Any, ...]) -> IndexTransform | None:
@@ -176,6 +203,74 @@ def _index_by_slices(transform: IndexTransform, terms: tuple[Any, ...]) -> Index
     return substitute(transform, new_domain, dims, offsets, strides)
 
 
+def _index_by_arrays(
+    transform: IndexTransform, terms: tuple[Any, ...], joint: bool
+) -> IndexTransform | None:
+    """Apply index arrays to the first dimensions; return ``None`` if it is not that simple.
+
+    That is how scattered points (``joint``, arrays of one shape) and grids of points are read.  It
+    does what composition would do, without the detour.
+    """
+    domain = transform.domain
+    used = len(terms)
+    kept = len(domain.labels) - used
+    shape: tuple[int, ...] = ()
+    given: list[IndexArray] = []
+    for term in terms:
+        array = np.asarray(term) if type(term) is list else term
+        if type(array) is not np.ndarray or array.dtype is not _INT64 or array.size < 2:
+            return None
+        if not joint:
+            shape += array.shape
+        elif not shape:
+            shape = array.shape
+        elif shape != array.shape:
+            return None
+        given.append(array.copy() if array is term else array)
+    if not given or kept < 0 or len(shape) + kept > MAX_RANK:
+        return None
+    arrays = given
+    if kept or not joint:
+        # Each array gets its own axes, of extent 1 where it does not depend on a dimension.
+        before, after = 0, len(shape)
+        arrays = []
+        for array in given:
+            after -= 0 if joint else array.ndim
+            rest = kept if joint else after + kept
+            arrays.append(array.reshape((1,) * before + array.shape + (1,) * rest))
+            before += 0 if joint else array.ndim
+        if any(map(eq, domain.inclusive_min[used:], domain.exclusive_max[used:])):
+            return None  # Index arrays count as 0 where there is no element.
+    moved = len(shape) - used
+    maps: list[OutputIndexMap] = []
+    for output in transform._output:
+        old = output.input_dimension
+        if old is None:
+            if output.index_array is not None:
+                return None
+            maps.append(output)
+            continue
+        stride = output.stride
+        assert stride is not None
+        if old >= used:
+            maps.append(OutputIndexMap._single(old + moved, output.offset, stride))
+            continue
+        bounds = (
+            -INF if domain.implicit_lower_bounds[old] else domain.inclusive_min[old],
+            INF_UPPER if domain.implicit_upper_bounds[old] else domain.exclusive_max[old],
+        )
+        maps.append(OutputIndexMap._array(arrays[old], output.offset, stride, bounds))
+    explicit = (False,) * len(shape)
+    new_domain = domain._trusted(
+        (0,) * len(shape) + domain.inclusive_min[used:],
+        shape + domain.exclusive_max[used:],
+        ("",) * len(shape) + domain.labels[used:],
+        explicit + domain.implicit_lower_bounds[used:],
+        explicit + domain.implicit_upper_bounds[used:],
+    )
+    return transform._trusted(new_domain, tuple(maps))
+
+
 def _with(flags: tuple[bool, ...], dim: int, flag: bool) -> tuple[bool, ...]:
     return flags if flags[dim] == flag else (*flags[:dim], flag, *flags[dim + 1 :])
 
@@ -220,8 +315,10 @@ def apply_spec(transform: IndexTransform, spec: IndexingSpec) -> IndexTransform:
         else:
             items.extend([_Item(term, c, old + c) for c in range(_uses(term))])
             old += _uses(term)
-    block_first = spec.mode == "vindex" or not _arrays_are_adjacent(spec.terms)
-    return _apply(transform, spec, items, block_first)[0]
+    builder = _Builder(transform, spec)
+    for item in items:
+        builder.add(item)
+    return builder.finish()
 
 
 def apply_spec_to_selection(
@@ -243,7 +340,7 @@ def apply_spec_to_selection(
         arrays cannot be broadcast.
     """
     terms = spread_terms(spec, len(dims))
-    if not any([term is None or isinstance(term, ArrayTerm) for term in spec.terms]):
+    if not any(term is None or isinstance(term, ArrayTerm) for term in spec.terms):
         return _apply_slices_to_selection(transform, [term for term, _ in terms], dims)
     order = {dim: slot for slot, dim in enumerate(dims)}
     items: list[_Item] = []
@@ -256,14 +353,17 @@ def apply_spec_to_selection(
         else:
             items.append(_Item(term, component, old, slot))
             old += 1
-    has_zero_rank = any([isinstance(term, ArrayTerm) and not term.arrays for term in spec.terms])
+    has_zero_rank = any(isinstance(term, ArrayTerm) and not term.arrays for term in spec.terms)
     if has_zero_rank and spec.mode == "oindex":
         raise IndexError(
             "a mask of rank zero stands for no dimension, so `oindex` on a dimension selection has"
             " no place for it; use vindex"
         )
-    block_first = has_zero_rank or spec.mode == "vindex" or not _arrays_are_adjacent(spec.terms)
-    return _apply(transform, spec, items, block_first)
+    # A mask of rank zero is in no place either, so that its block can only be first.
+    builder = _Builder(transform, spec, block_first=has_zero_rank)
+    selected = [(item.slot, builder.add(item)) for item in items]
+    selection = [dim for slot, new in sorted(selected) if slot != NO_DIMENSION for dim in new]
+    return builder.finish(), [*builder.first_block, *selection]
 
 
 def _apply_slices_to_selection(
@@ -322,17 +422,79 @@ def _arrays_are_adjacent(terms: tuple[Term, ...]) -> bool:
     return True
 
 
-class _NewDimensions:
-    """The dimensions of the result, as they are built from left to right."""
+class _Builder:
+    """The new domain and what each old dimension becomes, built up from left to right."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, transform: IndexTransform, spec: IndexingSpec, block_first: bool = False
+    ) -> None:
+        rank = len(transform.domain.labels)
+        self.transform = transform
         self.lower: list[int] = []
         self.upper: list[int] = []
         self.labels: list[str] = []
         self.implicit_lower: list[bool] = []
         self.implicit_upper: list[bool] = []
+        # What `substitute` takes, for each old dimension; arrays are kept apart.
+        self.dims = [NO_DIMENSION] * rank
+        self.offsets = [0] * rank
+        self.strides = [1] * rank
+        self.points: list[int] = []
+        self.arrays: dict[int, tuple[IndexArray, ArrayTerm]] = {}
+        # The dimensions of each array term, by its identity: one block for all in joint modes.
+        self.blocks: dict[int, list[int]] = {}
+        self.joint: list[ArrayTerm] = []
+        self.first_block: list[int] = []
+        if spec.mode != "oindex":
+            self.joint = [term for term in spec.terms if isinstance(term, ArrayTerm)]
+            self.joint_shape = _broadcast(self.joint)
+            if block_first or spec.mode == "vindex" or not _arrays_are_adjacent(spec.terms):
+                self.first_block = self._add_joint_block()
 
-    def add(
+    def add(self, item: _Item) -> list[int]:
+        """Add what one item makes; return the new dimensions."""
+        term, component, old, _ = item
+        if isinstance(term, slice):
+            return [self._add_slice(term, old)]
+        if isinstance(term, ArrayTerm):
+            if old != NO_DIMENSION:
+                self.arrays[old] = term.arrays[component], term
+            return self._add_array(term) if component == 0 else []
+        if term is None:
+            return [self._add_dimension(0, 1, "", True, True)]
+        assert isinstance(term, int)
+        self.points.append(old)
+        self.offsets[old] = term
+        return []
+
+    def _add_slice(self, term: slice, old: int) -> int:
+        domain = self.transform.domain
+        step = 1 if term.step is None else term.step
+        sliced = slice_interval(domain, old, term.start, term.stop, step)
+        lower, upper, implicit_lower, implicit_upper, offset = sliced
+        self.dims[old] = len(self.lower)
+        self.offsets[old] = offset
+        self.strides[old] = step
+        return self._add_dimension(lower, upper, domain.labels[old], implicit_lower, implicit_upper)
+
+    def _add_array(self, term: ArrayTerm) -> list[int]:
+        """Add the block of an array term where the term stands, unless it is elsewhere already."""
+        if not self.joint:
+            block = self.blocks[id(term)] = self._add_block(term.shape)
+            return block
+        if term is self.joint[0] and not self.first_block:
+            return self._add_joint_block()
+        return []
+
+    def _add_joint_block(self) -> list[int]:
+        block = self._add_block(self.joint_shape)
+        self.blocks = {id(term): block for term in self.joint}
+        return block
+
+    def _add_block(self, shape: tuple[int, ...]) -> list[int]:
+        return [self._add_dimension(0, extent, "", False, False) for extent in shape]
+
+    def _add_dimension(
         self, lower: int, upper: int, label: str, implicit_lower: bool, implicit_upper: bool
     ) -> int:
         self.lower.append(lower)
@@ -342,96 +504,43 @@ class _NewDimensions:
         self.implicit_upper.append(implicit_upper)
         return len(self.lower) - 1
 
-    def add_block(self, shape: tuple[int, ...]) -> list[int]:
-        """Add the dimensions of index arrays of this shape."""
-        return [self.add(0, extent, "", False, False) for extent in shape]
-
-    def finish(self, old: IndexDomain) -> IndexDomain:
+    def finish(self) -> IndexTransform:
+        """Return the transform that the expression makes."""
+        transform = self.transform
         check_rank(len(self.lower))
-        return old._trusted(
+        domain = transform.domain._trusted(
             tuple(self.lower),
             tuple(self.upper),
             tuple(self.labels),
             tuple(self.implicit_lower),
             tuple(self.implicit_upper),
         )
+        empty = domain._is_explicitly_empty()
+        if not empty:
+            for old in self.points:
+                check_index(transform.domain, old, self.offsets[old])
+        if empty or not self.arrays:
+            # There is nothing to look up in an empty domain: index arrays count as 0 there.
+            return substitute(transform, domain, self.dims, self.offsets, self.strides)
+        # At run time only: composition needs the class of transforms, which needs this module.
+        from virtchunk._index.compose import compose
 
+        maps = tuple([self._map(old) for old in range(len(self.dims))])
+        return compose(transform, transform._trusted(domain, maps))
 
-def _apply(
-    transform: IndexTransform, spec: IndexingSpec, items: list[_Item], block_first: bool
-) -> tuple[IndexTransform, list[int]]:
-    """Build the new domain and map each old dimension to it.
-
-    Returns:
-      The new transform, and the dimensions that came from items with a slot, in order of the slots;
-      the block of index arrays, if it is first, comes first.
-    """
-    domain = transform.domain
-    rank = len(domain.labels)
-    new = _NewDimensions()
-    new_dims = [NO_DIMENSION] * rank
-    offsets = [0] * rank
-    strides = [1] * rank
-    blocks: dict[int, list[int]] = {}  # dimensions of each array term, by its identity
-    gathers: dict[int, tuple[ArrayTerm, int]] = {}  # term and component of each old dimension
-    selected: dict[int, list[int]] = {}  # new dimensions of each slot
-    array_terms = [term for term in spec.terms if isinstance(term, ArrayTerm)]
-    joint = spec.mode != "oindex"
-    points: list[int] = []
-    first_block: list[int] = []
-    joint_shape = _broadcast(array_terms) if joint else ()
-    if array_terms and joint and block_first:
-        first_block = new.add_block(joint_shape)
-        blocks = {id(term): first_block for term in array_terms}
-    for term, component, old, slot in items:
-        added: list[int] = []
-        if isinstance(term, slice):
-            step = 1 if term.step is None else term.step
-            sliced = slice_interval(domain, old, term.start, term.stop, step)
-            lower, upper, implicit_lower, implicit_upper, offset = sliced
-            dim = new.add(lower, upper, domain.labels[old], implicit_lower, implicit_upper)
-            new_dims[old], offsets[old], strides[old] = dim, offset, step
-            added = [dim]
-        elif term is None:
-            added = [new.add(0, 1, "", True, True)]
-        elif isinstance(term, ArrayTerm):
-            if id(term) not in blocks and component == 0:
-                if joint and term is array_terms[0]:
-                    added = new.add_block(joint_shape)
-                    blocks.update({id(other): added for other in array_terms})
-                elif not joint:
-                    added = blocks[id(term)] = new.add_block(term.shape)
-            if old != NO_DIMENSION:
-                gathers[old] = term, component
-        else:
-            assert isinstance(term, int)
-            points.append(old)
-            offsets[old] = term
-        if slot != NO_DIMENSION:
-            selected[slot] = added
-    new_domain = new.finish(domain)
-    selection = [*first_block, *[dim for slot in sorted(selected) for dim in selected[slot]]]
-    empty = new_domain._is_explicitly_empty()
-    if not empty:
-        for old in points:
-            check_index(domain, old, offsets[old])
-    if not gathers or empty:
-        # Nothing can be looked up in an empty domain, so that index arrays count as zero there.
-        result = substitute(transform, new_domain, new_dims, offsets, strides)
-        return result, selection
-    maps: list[OutputIndexMap] = []
-    for old in range(rank):
-        if old in gathers:
-            term, component = gathers[old]
-            maps.append(_gather(term.arrays[component], blocks[id(term)], new_domain))
-        elif new_dims[old] == NO_DIMENSION:
-            maps.append(OutputIndexMap._constant(offsets[old]))
-        else:
-            maps.append(OutputIndexMap._single(new_dims[old], offsets[old], strides[old]))
-    # At run time only: composition needs the class of transforms, which is indexed by this module.
-    from virtchunk._index.compose import compose
-
-    return compose(transform, transform._trusted(new_domain, tuple(maps))), selection
+    def _map(self, old: int) -> OutputIndexMap:
+        """Return how an old index follows from the new ones."""
+        if old in self.arrays:
+            array, term = self.arrays[old]
+            shape = [1] * len(self.lower)
+            # Broadcasting aligns the last axes.
+            block = reversed(self.blocks[id(term)])
+            for axis, extent in zip(block, reversed(array.shape), strict=False):
+                shape[axis] = extent
+            return OutputIndexMap._array(array.reshape(shape), 0, 1)
+        if self.dims[old] == NO_DIMENSION:
+            return OutputIndexMap._constant(self.offsets[old])
+        return OutputIndexMap._single(self.dims[old], self.offsets[old], self.strides[old])
 
 
 def _broadcast(terms: list[ArrayTerm]) -> tuple[int, ...]:
@@ -443,12 +552,3 @@ def _broadcast(terms: list[ArrayTerm]) -> tuple[int, ...]:
             f"index arrays of shapes {shapes} cannot be broadcast together; to combine each index of"
             " one with each index of the others, use oindex"
         ) from None
-
-
-def _gather(array: IndexArray, block: list[int], domain: IndexDomain) -> OutputIndexMap:
-    """Return the map that looks up ``array`` by the dimensions in ``block``, which are adjacent."""
-    shape = [1] * len(domain.labels)
-    # Broadcasting aligns the last axes.
-    for axis, extent in zip(reversed(block), reversed(array.shape), strict=False):
-        shape[axis] = extent
-    return OutputIndexMap._array(array.reshape(shape), 0, 1)

@@ -12,10 +12,10 @@ subscriptable properties of `virtchunk._index.indexable` turn it into a `ValueEr
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 
 from virtchunk._index.dim import parse_flag, parse_label, quote_label
 from virtchunk._index.interval import (
@@ -136,31 +136,38 @@ def _substitute_array(
     strides: Sequence[int],
     simplify: bool,
 ) -> OutputIndexMap:
-    array = output.index_array
-    assert array is not None and output.stride is not None
-    lower = domain.inclusive_min
-    shape = [high - low for low, high in zip(lower, domain.exclusive_max, strict=True)]
     if domain._is_explicitly_empty():
         return _CONSTANT(0)
-    # A view: where it starts in each old axis, and how far one step along each new axis goes.
-    start: list[slice] = []
-    new_strides = [0] * len(shape)
-    new_shape = [1] * len(shape)
+    array: Any = output.index_array
+    lower = domain.inclusive_min
+    upper = domain.exclusive_max
+    new_shape = [1] * len(lower)
+    index: list[int | slice] = []
+    axes: list[int] = []  # for each axis that remains, its place in the result
     for i, extent in enumerate(array.shape):
-        if extent == 1:
-            start.append(slice(None))
-            continue
         new = dims[i]
         first = offsets[i] - origin[i]
-        if new >= 0:
-            first += strides[i] * lower[new]
-            new_strides[new] += strides[i] * array.strides[i]
-            new_shape[new] = shape[new]
-        start.append(slice(first, None))
-    view = as_strided(array[tuple(start)], new_shape, new_strides, writeable=False)
+        if extent == 1:
+            index.append(0)
+        elif new < 0:
+            index.append(first)
+        else:
+            step = strides[i]
+            first += step * lower[new]
+            stop = first + step * (upper[new] - lower[new])
+            index.append(slice(first, stop if stop >= 0 else None, step))
+            axes.append(new)
+            new_shape[new] = upper[new] - lower[new]
+    view = array[tuple(index)]
+    order = sorted(set(axes))
+    if axes != order:
+        # Puts axes in order and makes diagonals of equal ones, without a copy.
+        view = np.einsum(view, axes, order)
+    view = view.reshape(new_shape)
     if simplify and view.size == 1:
         return constant_from_entry(output, int(view.flat[0]))
-    return OutputIndexMap._array(view, output.offset, output.stride, output._bounds)
+    stride: Any = output.stride
+    return OutputIndexMap._array(view, output.offset, stride, output._bounds)
 
 
 def constant_from_entry(output: OutputIndexMap, entry: int) -> OutputIndexMap:
@@ -197,12 +204,21 @@ def parse_vector(value: Any) -> Vector:
       TypeError: If it is not an integer or ``None``, or a sequence of these.
     """
     kind = type(value)
-    if value is None or (kind is int and _INT64_MIN <= value <= _INT64_MAX):
+    if kind is tuple:
+        for item in value:
+            if type(item) is not int or not _INT64_MIN <= item <= _INT64_MAX:
+                break
+        else:
+            return value  # type: ignore[no-any-return]
+    elif kind is int and _INT64_MIN <= value <= _INT64_MAX:
         return value  # type: ignore[no-any-return]
-    if hasattr(kind, "__index__") and kind is not np.ndarray:
-        return _parse_entry(value)
-    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
-        raise TypeError(f"expected an integer, None, or a sequence of these, got {value!r}")
+    elif kind is not list:
+        if value is None:
+            return None
+        if hasattr(kind, "__index__") and kind is not np.ndarray:
+            return _parse_entry(value)
+        if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
+            raise TypeError(f"expected an integer, None, or a sequence of these, got {value!r}")
     return tuple([item if item is None else _parse_entry(item) for item in value])
 
 
@@ -267,7 +283,8 @@ def _translate(
     lower = list(domain.inclusive_min)
     upper = list(domain.exclusive_max)
     moved: dict[int | None, int] = {}
-    for dim, value in zip(dims, expand_vector(values, len(dims)), strict=True):
+    vector = expand_vector(values, len(dims)) if type(values) is tuple else (values,) * len(dims)
+    for dim, value in zip(dims, vector):  # noqa: B905 - of one length, and this loop is hot
         if value is None:
             continue
         low = lower[dim]
@@ -291,8 +308,7 @@ def _translate(
         if old is None or old not in moved:
             maps.append(output)
             continue
-        factor = output.stride
-        assert factor is not None
+        factor: Any = output.stride
         new_offset = output.offset - factor * moved[old]
         if not _INT64_MIN <= new_offset <= _INT64_MAX:
             raise _overflow(new_offset, factor)
@@ -544,15 +560,19 @@ def check_rank(rank: int) -> None:
 def transpose(transform: IndexTransform, permutation: Sequence[int]) -> IndexTransform:
     """Put old dimension ``permutation[i]`` in place ``i``; ``permutation`` names each once."""
     domain = transform.domain
-    new_dims = [0] * len(permutation)
+    rank = len(permutation)
+    if rank < 2:
+        return transform
+    new_dims = [0] * rank
     for new, old in enumerate(permutation):
         new_dims[old] = new
+    pick = itemgetter(*permutation)
     new_domain = domain._trusted(
-        tuple([domain.inclusive_min[dim] for dim in permutation]),
-        tuple([domain.exclusive_max[dim] for dim in permutation]),
-        tuple([domain.labels[dim] for dim in permutation]),
-        tuple([domain.implicit_lower_bounds[dim] for dim in permutation]),
-        tuple([domain.implicit_upper_bounds[dim] for dim in permutation]),
+        pick(domain.inclusive_min),
+        pick(domain.exclusive_max),
+        pick(domain.labels),
+        pick(domain.implicit_lower_bounds),
+        pick(domain.implicit_upper_bounds),
     )
     maps: list[OutputIndexMap] = []
     for output in transform._output:

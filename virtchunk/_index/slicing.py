@@ -176,19 +176,20 @@ def slice_by_domain(transform: IndexTransform, other: IndexDomain) -> IndexTrans
     """
     domain = transform.domain
     labels = domain.labels
-    if labels == other.labels:
+    same_labels = labels == other.labels
+    if len(labels) == len(other.labels) and (same_labels or not any(other.labels)):
         # Domains of chunks are like this: they come from the domain they are applied to.
         for low, high, old_low, old_high in zip(
-            other.inclusive_min,
-            other.exclusive_max,
-            domain.inclusive_min,
-            domain.exclusive_max,
-            strict=True,
+            other.inclusive_min, other.exclusive_max, domain.inclusive_min, domain.exclusive_max
         ):
             if low < old_low or high > old_high:
                 break
         else:
-            if True not in other.implicit_lower_bounds + other.implicit_upper_bounds:
+            lower_flags, upper_flags = other.implicit_lower_bounds, other.implicit_upper_bounds
+            if True not in lower_flags and True not in upper_flags:
+                if not same_labels:
+                    lower, upper = other.inclusive_min, other.exclusive_max
+                    other = domain._trusted(lower, upper, labels, lower_flags, upper_flags)
                 return crop(transform, other, simplify=False)
     dims: Sequence[int]
     if any(labels) and any(other.labels):
@@ -201,23 +202,23 @@ def slice_by_domain(transform: IndexTransform, other: IndexDomain) -> IndexTrans
             f"cannot slice {domain} by {other}: without labels on both sides dimensions are matched"
             f" by position, so there must be {len(labels)} of them, not {len(other.labels)}"
         )
-    lower = list(domain.inclusive_min)
-    upper = list(domain.exclusive_max)
+    lower_bounds = list(domain.inclusive_min)
+    upper_bounds = list(domain.exclusive_max)
     implicit_lower = domain.implicit_lower_bounds
     implicit_upper = domain.implicit_upper_bounds
     for dim, low, high in zip(dims, other.inclusive_min, other.exclusive_max, strict=True):
         if low != high and (
-            (low < lower[dim] and not implicit_lower[dim])
-            or (high > upper[dim] and not implicit_upper[dim])
+            (low < lower_bounds[dim] and not implicit_lower[dim])
+            or (high > upper_bounds[dim] and not implicit_upper[dim])
         ):
             raise IndexError(_explain_outside(domain, dim, low, high))
-        lower[dim] = low
-        upper[dim] = high
+        lower_bounds[dim] = low
+        upper_bounds[dim] = high
     return crop(
         transform,
         domain._trusted(
-            tuple(lower),
-            tuple(upper),
+            tuple(lower_bounds),
+            tuple(upper_bounds),
             labels,
             _explicit(implicit_lower, dims),
             _explicit(implicit_upper, dims),
