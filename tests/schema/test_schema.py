@@ -390,6 +390,7 @@ def test_a_copy_is_independent(duplicate: Any) -> None:
 @given(schema_texts())
 def test_every_form_leads_back(text: str) -> None:
     assume(not isinstance(outcome(OURS, text), type))
+    assume("1j" not in text)  # a pair of numbers, unless JSON tells the data type
     schema: Schema = evaluate(OURS, text)
     # In JSON the multiplier of a unit must be a positive number.
     assume(all(0 < unit.multiplier < math.inf for unit in schema.dimension_units or () if unit))
