@@ -1,15 +1,14 @@
 """Random chains of indexing operations do the same here as in tensorstore 0.1.86.
 
 A chain starts with a domain or a transform and applies up to five operations.  Each operation is
-source text, evaluated for both libraries.  After each step the domain and the output maps (as JSON),
-or the class of the error, must be equal.  ``VIRTCHUNK_CHAINS`` sets the number of chains.
+source text, evaluated for both libraries.  After each step the domain and the output maps (as
+JSON), or the class of the error, must be equal.  ``VIRTCHUNK_CHAINS`` sets the number of chains.
 """
 
 from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -336,9 +335,9 @@ class Generator:
 def observe(module: Any, source: str, x: Any) -> tuple[Any, Any]:
     """Evaluate; return the value, or ``None``, and what has to be equal."""
     try:
-        value = eval(source, {"ts": module, "np": np, "x": x})  # noqa: S307 - our own text
+        value = eval(source, {"ts": module, "np": np, "x": x})
         json = value.to_json()
-    except Exception as error:  # noqa: BLE001 - the class is what is compared
+    except Exception as error:  # whatever it is, its class is compared
         return None, type(error).__name__
     return value, (json, array_ranges(value))
 
@@ -360,7 +359,11 @@ def has_one_entry_array(value: Any) -> bool:
 
 
 def compare_chain(original: Any, ours: Any, seed: int) -> list[str]:
-    """Run one chain in both libraries; return its source, and raise `AssertionError` at a mismatch."""
+    """Run one chain in both libraries and return its source.
+
+    Raises:
+      AssertionError: At the first step that differs.
+    """
     generator = Generator(seed)
     base = generator.base()
     history = [base]
@@ -375,7 +378,7 @@ def compare_chain(original: Any, ours: Any, seed: int) -> list[str]:
         if not is_domain and empty_but_implicit(domain) and array_ranges(theirs):
             break  # The original crashes or returns garbage.
         if has_one_entry_array(theirs):
-            break  # Left so by some operations only; composing makes a constant of ours, not theirs.
+            break  # Not always simplified there; composing makes a constant of ours only.
         operation = generator.operation(domain, is_domain)
         if excluded(theirs, operation):
             continue

@@ -432,7 +432,7 @@ class _DimSelection:
     __slots__ = ()
 
     def __getitem__(self, selection: DimSelectionLike) -> DimSelection:
-        """Select dimensions: indices (negative: from the end), labels, slices of indices, or nested.
+        """Select dimensions: indices (negative: from the end), labels, slices of indices, nested.
 
         Raises:
           TypeError: If ``selection`` is of another type.
@@ -479,7 +479,7 @@ def apply_expression(transform: IndexTransform, expression: DimExpression) -> In
 def _add_dimensions(
     transform: IndexTransform, selection: tuple[DimIdentifier, ...], spec: IndexingSpec
 ) -> Step:
-    """Apply a first operation that contains newaxis: indices in the selection count new dimensions."""
+    """Apply a first operation with newaxis: indices in the selection count new dimensions too."""
     domain = transform.domain
     if spec.scalar:
         count = sum([_count_new(identifier) for identifier in selection])
@@ -505,7 +505,7 @@ def _count_new(identifier: DimIdentifier) -> int:
     count = count_range(identifier) if isinstance(identifier, DimRange) else 1
     if count is None:
         raise IndexError(
-            f"slice {identifier!r} does not say how many new dimensions there are; give its start and"
-            " stop"
+            f"slice {identifier!r} does not say how many new dimensions there are; give its start"
+            " and stop"
         )
     return count

@@ -25,11 +25,11 @@ Example:
   { [0*, 1*) }
 """
 
-NumpyIndexTerm: TypeAlias = SupportsIndex | slice | None | types.EllipsisType | npt.ArrayLike
+NumpyIndexTerm: TypeAlias = SupportsIndex | slice | types.EllipsisType | npt.ArrayLike | None
 """One term of a `NumpyIndexingSpec`: integer, slice, ``newaxis``, ``...``, index array or mask."""
 
 NumpyIndexingSpec: TypeAlias = NumpyIndexTerm | tuple[NumpyIndexTerm, ...]
-"""What may stand between the brackets of ``view[...]``, ``view.oindex[...]``, ``view.vindex[...]``."""
+"""What may stand between the brackets of ``x[...]``, ``x.oindex[...]``, ``x.vindex[...]``."""
 
 Mode: TypeAlias = Literal["default", "oindex", "vindex"]
 
@@ -78,7 +78,7 @@ class IndexingSpec:
 
     terms: tuple[Term, ...]
     scalar: bool
-    """Whether it is one bare integer, slice or `newaxis`, which applies to all selected dimensions."""
+    """Whether it is a bare integer, slice or `newaxis`, which is for all selected dimensions."""
     mode: Mode
 
     @property
@@ -143,7 +143,7 @@ def _is_scalar(indices: Any, terms: list[Term]) -> bool:
 
 def _parse_term(item: Any) -> Term:
     if item is None or item is Ellipsis:
-        return item  # type: ignore[no-any-return]
+        return item
     if isinstance(item, bool | np.bool_):
         return _make_mask(np.asarray(item))
     if not isinstance(item, np.ndarray) and hasattr(type(item), "__index__"):

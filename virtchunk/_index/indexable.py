@@ -5,8 +5,8 @@ the transform and how to make a copy of itself with another one.  `DomainOperati
 sense for a domain too, `Indexable` adds ``x[...]``, ``x.oindex[...]`` and ``x.vindex[...]``, and
 `Assignable` the same with an assignment.
 
-The subscriptable properties (``x.translate_to[0]``) raise `ValueError` where the same operation in a
-dimension expression (``x[ts.d[:].translate_to[0]]``) raises `IndexError`, as in TensorStore.
+The subscriptable properties (``x.translate_to[0]``) raise `ValueError` where the same operation in
+a dimension expression (``x[ts.d[:].translate_to[0]]``) raises `IndexError`, as in TensorStore.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def view_of(transform: IndexTransform, key: Any) -> IndexTransform:
     """Apply anything that may stand between the brackets of ``x[...]``.
 
     Raises:
-      IndexError: If it does not fit the domain of ``transform``, or is of a kind that is not allowed.
+      IndexError: If it does not fit the domain or is of a kind that is not allowed.
       TypeError: If part of it has the wrong type.
     """
     kind = type(key)
@@ -203,8 +203,8 @@ class DomainOperations:
             raise ValueError(f"transpose: {error}") from None
         if len(order) != rank:
             raise ValueError(
-                f"transpose: {axes!r} selects {len(order)} dimensions of {transform.domain}; name each"
-                f" of its {rank} dimensions once"
+                f"transpose: {axes!r} selects {len(order)} dimensions of {transform.domain}; name"
+                f" each of its {rank} dimensions once"
             )
         return self._with_transform(operations.transpose(transform, order))
 
@@ -309,5 +309,5 @@ class Assignable(Indexable):
 
     @property
     def vindex(self) -> AssignableSubscript[NumpyIndexingSpec, Self]:
-        """Index with arrays that are broadcast together, their dimensions first; may be assigned to."""
+        """Index with arrays that are broadcast together; may be assigned to."""
         return AssignableSubscript(self, "vindex", _vindex)

@@ -33,7 +33,6 @@ from virtchunk._index.output_map import IndexArray, OutputIndexMap
 from virtchunk._index.slicing import check_index, slice_interval
 
 if TYPE_CHECKING:
-    from virtchunk._index.domain import IndexDomain
     from virtchunk._index.transform import IndexTransform
 
 _INT64_MIN: Final = -(2**63)
@@ -294,8 +293,8 @@ def apply_spec(transform: IndexTransform, spec: IndexingSpec) -> IndexTransform:
     """Apply a parsed expression to the dimensions of ``transform``, from the first one on.
 
     Raises:
-      IndexError: If it has too many terms, an index is outside the domain, or index arrays cannot be
-        broadcast.
+      IndexError: If it has too many terms, an index is outside the domain, or index arrays cannot
+        be broadcast.
     """
     rank = len(transform.domain.labels)
     used = sum([_uses(term) for term in spec.terms])
@@ -390,8 +389,8 @@ def spread_terms(spec: IndexingSpec, count: int) -> list[tuple[Term, int]]:
     used = sum([1 if term is None else _uses(term) for term in spec.terms])
     if used > count or (used < count and Ellipsis not in spec.terms):
         raise IndexError(
-            f"an index for {used} dimensions cannot be applied to a selection of {count}; give a term"
-            " for each selected dimension, or `...` for the rest"
+            f"an index for {used} dimensions cannot be applied to a selection of {count}; give a"
+            " term for each selected dimension, or `...` for the rest"
         )
     result: list[tuple[Term, int]] = []
     for term in spec.terms:
@@ -549,6 +548,6 @@ def _broadcast(terms: list[ArrayTerm]) -> tuple[int, ...]:
     except ValueError:
         shapes = ", ".join([str(term.shape) for term in terms])
         raise IndexError(
-            f"index arrays of shapes {shapes} cannot be broadcast together; to combine each index of"
-            " one with each index of the others, use oindex"
+            f"index arrays of shapes {shapes} cannot be broadcast together; to combine each index"
+            " of one with each index of the others, use oindex"
         ) from None

@@ -1,9 +1,9 @@
 """Operations on the input dimensions of a transform that need no index array of their own.
 
-Each of them replaces input index ``i`` by a number or by ``offset + stride * new``, where ``new`` is
-an index of the new domain.  `substitute` rewrites the output maps accordingly; the operations decide
-the new domain and the substitution.  Those that take ``dims`` apply to these dimensions, in this
-order, and return the transform together with the dimensions that are selected afterwards.
+Each of them replaces input index ``i`` by a number or by ``offset + stride * new``, where ``new``
+is an index of the new domain.  `substitute` rewrites the output maps accordingly; the operations
+decide the new domain and the substitution.  Those that take ``dims`` apply to these dimensions, in
+this order.
 
 Every error here is an `IndexError`, as it is when a dimension expression is applied; the
 subscriptable properties of `virtchunk._index.indexable` turn it into a `ValueError`.
@@ -29,13 +29,13 @@ from virtchunk._index.interval import (
     preimage,
     shift,
 )
-from virtchunk._index.output_map import IndexArray, OutputIndexMap
+from virtchunk._index.output_map import UNBOUNDED, IndexArray, OutputIndexMap
 
 if TYPE_CHECKING:
     from virtchunk._index.domain import IndexDomain
     from virtchunk._index.transform import IndexTransform
 
-Vector: TypeAlias = int | None | tuple[int | None, ...]
+Vector: TypeAlias = int | tuple[int | None, ...] | None
 """One number for all selected dimensions, or one for each; ``None`` leaves a dimension as it is."""
 
 _INT64_MIN: Final = -(2**63)
@@ -176,14 +176,14 @@ def constant_from_entry(output: OutputIndexMap, entry: int) -> OutputIndexMap:
     Raises:
       IndexError: If the entry is outside the index range of the map.
     """
-    assert output._bounds is not None and output.stride is not None
-    low, high = output._bounds
+    low, high = output._bounds or UNBOUNDED
     if not max(low, MIN_INDEX) <= entry < min(high, INF):
         raise IndexError(
             f"entry {entry} of an index array is outside its range {format_interval(low, high)};"
             " index arrays are checked when their entries are used"
         )
-    offset = output.offset + output.stride * entry
+    stride: Any = output.stride
+    offset = output.offset + stride * entry
     if not _INT64_MIN <= offset <= _INT64_MAX:
         raise _overflow(offset, 0)
     return _CONSTANT(offset)
@@ -236,8 +236,8 @@ def expand_vector(value: Vector, count: int) -> tuple[int | None, ...]:
         return (value,) * count
     if len(value) != count:
         raise IndexError(
-            f"got {len(value)} numbers for {count} dimensions; give one for each, or a single one for"
-            " all"
+            f"got {len(value)} numbers for {count} dimensions; give one for each, or a single one"
+            " for all"
         )
     return value
 
@@ -283,8 +283,7 @@ def _translate(
     lower = list(domain.inclusive_min)
     upper = list(domain.exclusive_max)
     moved: dict[int | None, int] = {}
-    vector = expand_vector(values, len(dims)) if type(values) is tuple else (values,) * len(dims)
-    for dim, value in zip(dims, vector):  # noqa: B905 - of one length, and this loop is hot
+    for dim, value in zip(dims, expand_vector(values, len(dims)), strict=True):
         if value is None:
             continue
         low = lower[dim]
@@ -292,7 +291,7 @@ def _translate(
         offset = sign * value if sign else value - low
         if offset == 0 and low != -INF:
             continue
-        if MIN_INDEX <= low and high <= MAX_INDEX:
+        if low >= MIN_INDEX and high <= MAX_INDEX:
             low += offset
             high += offset
         if not MIN_INDEX <= low <= high <= MAX_INDEX:
@@ -326,7 +325,7 @@ def _translate(
 
 
 def _shift(domain: IndexDomain, dim: int, value: int, sign: int) -> tuple[int, int]:
-    """Do one dimension of `_translate` with all checks, for bounds that are infinite or too large."""
+    """Do one dimension of `_translate` whose bounds are infinite, or would leave the range."""
     lower, upper = domain.inclusive_min[dim], domain.exclusive_max[dim]
     where = describe_dimension(domain, dim)
     if sign:
@@ -334,7 +333,7 @@ def _shift(domain: IndexDomain, dim: int, value: int, sign: int) -> tuple[int, i
     elif lower == -INF:
         raise IndexError(
             f"cannot move the origin of {where} to {value}: its domain"
-            f" {describe_interval(domain, dim)} is unbounded below; use translate_by to shift it"
+            f" {describe_interval(domain, dim)} is unbounded below; translate_by can shift it"
         )
     elif not MIN_INDEX <= value <= MAX_INDEX:
         raise IndexError(
@@ -472,8 +471,8 @@ def _check_no_array_depends_on(transform: IndexTransform, dim: int) -> None:
     for i, output in enumerate(transform._output):
         if output.index_array is not None and output.index_array.shape[dim] != 1:
             raise IndexError(
-                f"bounds of {describe_dimension(transform.domain, dim)} cannot be implicit: the index"
-                f" array of output dimension {i} depends on it, and has no entries beyond them"
+                f"bounds of {describe_dimension(transform.domain, dim)} cannot be implicit: the"
+                f" index array of output dimension {i} has no entries beyond them"
             )
 
 

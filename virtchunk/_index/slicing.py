@@ -77,9 +77,9 @@ def slice_interval(
 ) -> Sliced:
     """Apply one slice to one dimension.
 
-    The result starts at ``start / step``, rounded towards zero, so that for a step of 1 indices keep
-    their meaning.  A bound that was given is explicit; one that was not is as implicit as the bound
-    of the domain that it was taken from.
+    The result starts at ``start / step``, rounded towards zero, so that for a step of 1 indices
+    keep their meaning.  A bound that was given is explicit; one that was not is as implicit as the
+    bound of the domain that it was taken from.
 
     Raises:
       IndexError: If the step is zero, the slice is no interval, or it leaves the domain.
@@ -116,8 +116,8 @@ def slice_interval(
         return Sliced(1 - upper, 1 - lower, implicit_first, implicit_last, 0)
     if not -INF < first < INF:
         raise IndexError(
-            f"a slice of {describe_dimension(domain, dim)} with step {step} needs a start: its domain"
-            f" {describe_interval(domain, dim)} is unbounded"
+            f"a slice of {describe_dimension(domain, dim)} with step {step} needs a start: its"
+            f" domain {describe_interval(domain, dim)} is unbounded"
         )
     origin = first // step if (first >= 0) == (step > 0) else -(-first // step)
     end_is_infinite = upper == INF_UPPER if step > 0 else lower == -INF
@@ -126,7 +126,7 @@ def slice_interval(
 
 
 def _upper_bound(stop: int) -> int:
-    """Return the exclusive upper bound that the stop of a slice stands for: infinity is infinity."""
+    """Return the exclusive upper bound that a stop stands for: infinity is infinity."""
     if stop == INF:
         return INF_UPPER
     return stop if stop < INF else INF_UPPER + 1
@@ -136,15 +136,15 @@ def _explain_no_interval(
     domain: IndexDomain, dim: int, start: int | None, stop: int | None, step: int
 ) -> str:
     message = (
-        f"slice {format_slice(start, stop, step)} of {describe_dimension(domain, dim)}, whose domain"
-        f" is {describe_interval(domain, dim)},"
+        f"slice {format_slice(start, stop, step)} of {describe_dimension(domain, dim)}, whose"
+        f" domain is {describe_interval(domain, dim)},"
     )
     if max(abs(start or 0), abs(stop or 0)) > INF:
         return f"{message} has a bound that is no index; indices lie in [{MIN_INDEX}, {MAX_INDEX}]"
     if (start is not None and start < 0) or (stop is not None and stop < 0):
         return (
-            f"{message} stops before it starts; coordinates are absolute: negative ones do not count"
-            " from the end"
+            f"{message} stops before it starts; coordinates are absolute: negative ones do not"
+            " count from the end"
         )
     return f"{message} stops before it starts; bounds that are left out are those of the domain"
 
@@ -168,8 +168,8 @@ def slice_by_domain(transform: IndexTransform, other: IndexDomain) -> IndexTrans
     """Crop ``transform`` to another domain; implicit flags of ``other`` have no effect.
 
     If one side has no labels at all, dimensions are matched by position, and the result has the
-    labels of the other side.  Otherwise labeled dimensions of ``other`` are matched by label and the
-    remaining ones in their order.
+    labels of the other side.  Otherwise labeled dimensions of ``other`` are matched by label and
+    the remaining ones in their order.
 
     Raises:
       IndexError: If dimensions cannot be matched, or ``other`` is not within the domain.
@@ -180,7 +180,11 @@ def slice_by_domain(transform: IndexTransform, other: IndexDomain) -> IndexTrans
     if len(labels) == len(other.labels) and (same_labels or not any(other.labels)):
         # Domains of chunks are like this: they come from the domain they are applied to.
         for low, high, old_low, old_high in zip(
-            other.inclusive_min, other.exclusive_max, domain.inclusive_min, domain.exclusive_max
+            other.inclusive_min,
+            other.exclusive_max,
+            domain.inclusive_min,
+            domain.exclusive_max,
+            strict=True,
         ):
             if low < old_low or high > old_high:
                 break
@@ -239,8 +243,8 @@ def _match_dimensions(domain: IndexDomain, other: IndexDomain) -> list[int]:
     count = other.labels.count("")
     if count and len(other.labels) != len(domain.labels):
         raise IndexError(
-            f"cannot slice {domain} by {other}: a domain with unlabeled dimensions must have as many"
-            f" dimensions, {len(domain.labels)}, not {len(other.labels)}"
+            f"cannot slice {domain} by {other}: a domain with unlabeled dimensions must have as"
+            f" many dimensions, {len(domain.labels)}, not {len(other.labels)}"
         )
     if count > len(unlabeled):
         raise IndexError(
