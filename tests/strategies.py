@@ -344,7 +344,12 @@ def output_maps(draw: Draw, inner: Sequence[Extent], target: Extent | None) -> s
     """One output map from ``inner``; into ``target`` if given, else anywhere."""
     kind = draw(st.sampled_from(["single", "single", "constant", "array"]))
     lower, upper = target.window if target else (-50, 50)
-    finite = [i for i, e in enumerate(inner) if e.exclusive_max - e.inclusive_min < 40]
+    sizes = [e.exclusive_max - e.inclusive_min for e in inner]
+    # The original prints the elements beside a dimension empty within implicit bounds as `{}`.
+    finite = [
+        n < 40 and not (n == 0 and (e.implicit_lower or e.implicit_upper))
+        for n, e in zip(sizes, inner, strict=True)
+    ]
     if kind == "single" and inner:
         dim = draw(st.sampled_from(range(len(inner))))
         stride = draw(st.sampled_from([1, 1, 2, -1, -3]))
@@ -355,8 +360,8 @@ def output_maps(draw: Draw, inner: Sequence[Extent], target: Extent | None) -> s
             if draw(rarely(80)):
                 return f"ts.OutputIndexMap({draw(st.sampled_from(HUGE))}, {dim}, {stride})"
             return f"ts.OutputIndexMap(input_dimension={dim}, offset={offset}, stride={stride})"
-    if kind == "array" and len(finite) == len(inner):
-        own = [1 if draw(st.booleans()) else e.exclusive_max - e.inclusive_min for e in inner]
+    if kind == "array" and all(finite):
+        own = [1 if draw(st.booleans()) else n for n in sizes]
         if np.prod(own, dtype=int) <= 24:
             values = draw(index_arrays(Extent(lower, max(lower + 1, upper)), tuple(own)))
             return f"ts.OutputIndexMap({values}{draw(_index_range(lower, upper))})"
