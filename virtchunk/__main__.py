@@ -8,17 +8,18 @@ __all__ = ("main",)
 
 
 def main() -> None:
-    """Run the command line; without the packages it is built on, name the extra that has them."""
+    """Run the command line; if a package that it needs is missing, name the extra with it."""
     try:
         from virtchunk.cli import cli
+
+        cli(prog_name="virtchunk")
     except ModuleNotFoundError as error:
         sys.exit(
             f"virtchunk: the command line needs the package {error.name!r}, which is not "
             "installed; install it with: pip install 'virtchunk[demo]'"
         )
-    except KeyboardInterrupt:  # later ones are the command's own to handle
+    except KeyboardInterrupt:  # while importing; later ones are the command's own to handle
         sys.exit(130)
-    cli(prog_name="virtchunk")
 
 
 if __name__ == "__main__":

@@ -94,14 +94,16 @@ def test_unfinished_picture_is_removed(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_missing_package_is_named_with_the_extra_that_has_it(tmp_path: Path) -> None:
-    (tmp_path / "click.py").write_text("raise ModuleNotFoundError('no click', name='click')")
+@pytest.mark.parametrize("package", ["click", "rich"])
+def test_missing_package_is_named_with_the_extra_that_has_it(package: str, tmp_path: Path) -> None:
+    missing = f"raise ModuleNotFoundError('no {package}', name='{package}')"
+    (tmp_path / f"{package}.py").write_text(missing)  # found first: the working directory is
 
     done = subprocess.run(
         [sys.executable, "-m", "virtchunk", "demo"], cwd=tmp_path, capture_output=True, text=True
     )
 
     assert done.returncode == 1
-    assert "needs the package 'click'" in done.stderr
+    assert f"needs the package '{package}'" in done.stderr
     assert "pip install 'virtchunk[demo]'" in done.stderr
     assert "Traceback" not in done.stderr
