@@ -19,6 +19,8 @@ from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser, SkipP
 
 import virtchunk
 
+collect_ignore = ["docs/conf.py"]  # not an example, and Sphinx may not be installed
+
 
 @pytest.fixture(autouse=True)
 def _names_in_docstrings(doctest_namespace: dict[str, Any]) -> None:

@@ -29,8 +29,8 @@ def install(session: nox.Session, package: str, *groups: str) -> None:
 @nox.session(python=PYTHONS)
 @nox.parametrize("trio", [True, False], ids=["trio", "asyncio-only"])
 def tests(session: nox.Session, trio: bool) -> None:
-    """Run the tests against a built wheel, with trio installed and without it."""
-    install(session, ".[trio,demo]" if trio else ".", "test")
+    """Run the tests against a built wheel, with all extras (trio is one) and with none."""
+    install(session, ".[all]" if trio else ".", "test")
     session.run("pytest", *(session.posargs or ["tests"]))
 
 
@@ -38,8 +38,8 @@ def tests(session: nox.Session, trio: bool) -> None:
 def min_deps(session: nox.Session) -> None:
     """Run the tests with the oldest versions of the dependencies that pyproject.toml allows."""
     extras = PROJECT["project"]["optional-dependencies"]
-    declared = [*PROJECT["project"]["dependencies"], *extras["trio"], *extras["demo"]]
-    install(session, ".[trio,demo]", "test")
+    declared = sum(extras.values(), PROJECT["project"]["dependencies"])
+    install(session, ".[all]", "test")
     session.install(*[bound.replace(">=", "==") for bound in declared if ">=" in bound])
     session.run("pytest", *(session.posargs or ["tests"]))
 
@@ -47,7 +47,7 @@ def min_deps(session: nox.Session) -> None:
 @nox.session
 def oracle(session: nox.Session) -> None:
     """Ask the original, the PyPI package tensorstore, the same questions and compare answers."""
-    install(session, ".[trio]", "test", "oracle")
+    install(session, ".[all]", "test", "oracle")
     session.run("pytest", *(session.posargs or ["tests/oracle"]))
 
 
@@ -62,7 +62,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def typing(session: nox.Session) -> None:
     """Check the types: mypy strict on all code, pyright on the public interface."""
-    install(session, ".[trio,demo]", "typing")
+    install(session, ".[all]", "typing")
     session.run("mypy", *session.posargs)
     session.run("pyright", "--verifytypes", "virtchunk", "--ignoreexternal")
 
@@ -70,7 +70,7 @@ def typing(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """Run every example (docstrings, README, docs) and build the pages; a warning is an error."""
-    install(session, "-e.[trio,demo]", "docs")
+    install(session, "-e.[all]", "docs")
     session.run("pytest", "virtchunk", "docs", "README.md")
     session.run("sphinx-build", "-W", "--keep-going", "-n", "-q", "docs", "docs/_build/html")
 
