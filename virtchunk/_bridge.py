@@ -1,18 +1,21 @@
-"""Running an async function in another event loop: from a blocked thread, or from a task."""
+"""Running an async function in another event loop: from a blocked thread, or from a task.
+
+`anyio.from_thread.run` would do for the first, but a thread that is blocked in it cannot be made to
+stop waiting, and where it is a worker thread of another loop, its cancellation crosses loops
+without regard for threads. So the function is started in a task of its own, and whoever waits for
+it waits for a `Signal`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import Generic, TypeVar
 
 import anyio
-import anyio.from_thread
-import anyio.to_thread
 from anyio.lowlevel import EventLoopToken
 
 from virtchunk._control import Control
-from virtchunk._loop import call_soon, cancelled_error, is_running, running_loop, same_loop
+from virtchunk._loop import call_soon, cancelled_error, is_running, running_loop, same_loop, spawn
 from virtchunk._signal import Signal
 
 __all__ = ("run_elsewhere", "run_in_loop")
@@ -21,51 +24,85 @@ T = TypeVar("T")
 
 
 class _Visit(Generic[T]):
-    """One call of an async function in a foreign loop, which can be cancelled from outside."""
+    """One call of an async function in a foreign loop, which can be cancelled from outside.
+
+    Fields are written in the foreign loop, before ``ended`` is set, and read after that; but
+    ``_unwanted`` and ``_scope`` are each written on one side before it looks at the other.
+    """
 
     def __init__(self, loop: EventLoopToken, function: Callable[[], Awaitable[T]]) -> None:
         self._loop = loop
         self._function = function
-        self._scopes: list[anyio.CancelScope] = []
+        self._scope: anyio.CancelScope | None = None
         self._unwanted = False
-        self.begun = False
+        self._values: list[T] = []
+        self._error: BaseException | None = None
         self.ended = Signal()
 
-    def run(self) -> T:
-        """Run it, blocking this thread for the result."""
-        self.begun = True
-        return anyio.from_thread.run(self._scoped, token=self._loop)
+    def begin(self) -> None:
+        """Send the function on its way.
 
-    async def _scoped(self) -> T:
+        Raises:
+            RuntimeError: If the loop does not run any more.
+        """
+        # A loop that has not been started yet, or is stopped, takes work and lets it lie.
+        if not (is_running(self._loop) and spawn(self._loop, self._run, self._lost)):
+            raise RuntimeError(
+                f"the event loop {self._loop.native_token!r}, in which the callbacks are to run, "
+                "is not running"
+            )
+
+    async def _run(self) -> None:
         try:
-            with anyio.CancelScope() as scope:
-                self._scopes.append(scope)
+            with anyio.CancelScope() as self._scope:
                 if self._unwanted:
-                    scope.cancel()
-                return await self._function()
+                    self._scope.cancel()
+                self._values.append(await self._function())
+        except GeneratorExit:  # the loop was closed without running its tasks to their end
+            self._lost()
+            raise
+        except anyio.get_cancelled_exc_class():
+            raise
+        except BaseException as error:
+            self._error = error
         finally:
             self.ended.set()
-        raise cancelled_error()
+
+    def _lost(self) -> None:
+        self._error = RuntimeError("the event loop ended before it had run the callbacks")
+        self.ended.set()
 
     def cancel(self) -> None:
-        """Cancel the function; it ends soon, which sets ``ended``."""
+        """Cancel the function; it ends soon, which sets ``ended``. From any thread."""
         self._unwanted = True
-        for scope in self._scopes:
+        scope = self._scope
+        if scope is not None:
             call_soon(self._loop, scope.cancel)
+
+    def result(self) -> T:
+        """Return what the function did, once it has ended, or raise what it raised."""
+        if self._values:
+            return self._values[0]
+        error, self._error = self._error, None
+        raise cancelled_error() if error is None else error
 
 
 def run_in_loop(
-    loop: EventLoopToken, function: Callable[[], Awaitable[T]], control: Control | None = None
+    loop: EventLoopToken,
+    function: Callable[[], Awaitable[T]],
+    control: Control | None = None,
+    check: Callable[[], object] | None = None,
 ) -> T:
     """Run an async function in ``loop``, from a thread of its own, and block for its result.
 
-    An interrupt of the waiting thread (Ctrl-C) cancels the function and waits for its end, so that
-    nothing runs on.
+    Whatever makes the thread stop waiting (Ctrl-C too) cancels the function, and waits for its end,
+    so that nothing runs on.
 
     Args:
         loop: Where to run.
         function: What to run.
         control: A deadline, and a way to cancel from another thread.
+        check: Called now and then while waiting; it raises if there is a reason to stop.
 
     Raises:
         TimeoutError: If the deadline passes.
@@ -74,23 +111,20 @@ def run_in_loop(
     """
     if same_loop(running_loop(), loop):
         raise RuntimeError("a blocking call in the event loop's own thread; use await instead")
-    _check_running(loop)
-    visit = _Visit(loop, function if control is None else partial(_within, control, function))
-    if control is not None:
-        control.on_cancel = visit.cancel
-        control.check()
+    if control is None:
+        control = Control()
+    visit = _Visit(loop, function)
+    visit.begin()
+    control.on_cancel = visit.cancel
     try:
-        return visit.run()
-    except (KeyboardInterrupt, SystemExit):
-        if not visit.ended.is_set():
-            visit.cancel()
-            visit.ended.wait_blocking()
+        control.check()
+        while not visit.ended.wait_blocking(control.remaining(), check):
+            control.check()
+    except BaseException:
+        visit.cancel()
+        visit.ended.wait_blocking()
         raise
-
-
-async def _within(control: Control, function: Callable[[], Awaitable[T]]) -> T:
-    with anyio.fail_after(control.remaining()):
-        return await function()
+    return visit.result()
 
 
 async def run_elsewhere(loop: EventLoopToken, function: Callable[[], Awaitable[T]]) -> T:
@@ -103,22 +137,12 @@ async def run_elsewhere(loop: EventLoopToken, function: Callable[[], Awaitable[T
     """
     if same_loop(running_loop(), loop):
         return await function()
-    _check_running(loop)
     visit = _Visit(loop, function)
+    visit.begin()
     try:
-        return await anyio.to_thread.run_sync(
-            visit.run, abandon_on_cancel=True, limiter=anyio.CapacityLimiter(1)
-        )
+        await visit.ended.wait()
     except anyio.get_cancelled_exc_class():
-        if visit.begun:
-            visit.cancel()
-            with anyio.CancelScope(shield=True):
-                await visit.ended.wait()
+        visit.cancel()
+        await visit.ended.wait_out()
         raise
-
-
-def _check_running(loop: EventLoopToken) -> None:
-    if not is_running(loop):
-        raise RuntimeError(
-            f"the event loop {loop.native_token!r}, in which the callbacks are to run, is not running"
-        )
+    return visit.result()

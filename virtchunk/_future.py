@@ -184,6 +184,11 @@ class Future(Generic[T]):
             self._finish(_monotonic(timeout, deadline))
         return self._outcome()
 
+    def _result(self, check: Callable[[], object] | None) -> T:
+        """Block for the result; ``check`` raises if there is a reason to stop."""
+        self._finish(None, check)
+        return self._outcome()
+
     def exception(
         self, timeout: float | None = None, deadline: float | None = None
     ) -> BaseException | None:
@@ -196,13 +201,13 @@ class Future(Generic[T]):
             raise self._error
         return self._error
 
-    def _finish(self, deadline: float | None) -> None:
+    def _finish(self, deadline: float | None, check: Callable[[], object] | None = None) -> None:
         while self._state is not _DONE:
             if self._claim():
                 self._run_blocking(deadline)
                 return
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
-            if not self._changed().wait_blocking(left):
+            if not self._changed().wait_blocking(left, check):
                 raise TimeoutError("the result was not ready within the timeout")
 
     def force(self) -> None:
@@ -345,7 +350,7 @@ class Future(Generic[T]):
     def _call(self, callback: Callable[[Future[T]], object]) -> None:
         try:
             callback(self)
-        except Exception:  # noqa: BLE001 - nobody waits for a callback; the original prints as well
+        except Exception:
             traceback.print_exc()
 
     def _changed(self) -> Signal:

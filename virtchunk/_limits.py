@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Callable
 from typing import final
 
 import attrs
@@ -82,20 +83,33 @@ class Limiter:
                 self._give_up(turn)
                 raise
 
-    def acquire_blocking(self) -> None:
-        """Block this thread until a token is free. An interrupt (Ctrl-C) takes none."""
+    def acquire_blocking(self, check: Callable[[], object] | None = None) -> None:
+        """Block this thread until a token is free. An interrupt (Ctrl-C) takes none.
+
+        Args:
+            check: See `Signal.wait_blocking`.
+        """
         turn = self._queue()
         if turn is not None:
             try:
-                turn.wait_blocking()
+                turn.wait_blocking(check=check)
             except BaseException:
                 self._give_up(turn)
                 raise
 
+    def acquire_beyond(self) -> None:
+        """Take a token at once, be it one more than there are.
+
+        For a holder that had lent its token, is cancelled and cannot wait: its callback goes on
+        running, if only to clean up, and has to be counted.
+        """
+        with self._lock:
+            self._borrowed += 1
+
     def release(self) -> None:
         """Give a token back: to the first in the queue, if there is one."""
         with self._lock:
-            if self.waiters:
+            if self.waiters and self._borrowed <= self.total:
                 turn = self.waiters.popleft()
             else:
                 self._borrowed -= 1

@@ -8,14 +8,23 @@ must wake a task in another loop without waiting for it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from contextvars import copy_context
 from importlib import import_module
 from typing import Any
 
 import anyio
 from anyio.lowlevel import EventLoopToken, current_token
 
-__all__ = ("as_loop", "call_soon", "cancelled_error", "is_running", "running_loop", "same_loop")
+__all__ = (
+    "as_loop",
+    "call_soon",
+    "cancelled_error",
+    "is_running",
+    "running_loop",
+    "same_loop",
+    "spawn",
+)
 
 
 def running_loop() -> EventLoopToken | None:
@@ -83,6 +92,61 @@ def call_soon(loop: EventLoopToken, callback: Callable[..., object], *args: obje
     except RuntimeError:  # asyncio: "Event loop is closed"; trio.RunFinishedError is one too
         return False
     return True
+
+
+def spawn(
+    loop: EventLoopToken,
+    function: Callable[[], Coroutine[Any, Any, None]],
+    lost: Callable[[], object],
+) -> bool:
+    """Have ``loop`` run an async function in a task, from any thread, without waiting for it.
+
+    The task gets a copy of the caller's context variables. It belongs to nobody, so the function
+    must not raise (save its own cancellation): trio would end the whole run.
+
+    Args:
+        loop: Where to run it.
+        function: What to run.
+        lost: Called if the loop ends before it has got to it.
+
+    Returns:
+        False when the loop is gone, and ``lost`` will not be called.
+    """
+    ticket = _Ticket(function, lost)
+    try:
+        loop.backend_class.run_sync_soon(ticket.redeem, (loop.native_token,), loop.native_token)
+    except RuntimeError:
+        ticket.redeemed = True
+        return False
+    return True
+
+
+class _Ticket:
+    """What waits in a loop's queue for a task to be started. A loop that ends drops its queue."""
+
+    def __init__(
+        self, function: Callable[[], Coroutine[Any, Any, None]], lost: Callable[[], object]
+    ) -> None:
+        self.function = function
+        self.lost = lost
+        self.redeemed = False
+
+    def redeem(self, native: Any) -> None:
+        if hasattr(native, "create_task"):
+            task = native.create_task(self.function())
+            _tasks.add(task)  # asyncio itself keeps only weak references
+            task.add_done_callback(_tasks.discard)
+        else:
+            trio: Any = import_module("trio.lowlevel")
+            trio.spawn_system_task(self.function, context=copy_context())
+        self.redeemed = True
+
+    def __del__(self) -> None:
+        if not self.redeemed:
+            self.lost()
+
+
+_tasks: set[object] = set()
 
 
 def cancelled_error() -> BaseException:

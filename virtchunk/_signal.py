@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 
 import anyio
@@ -11,6 +12,9 @@ import anyio.lowlevel
 from virtchunk._loop import call_soon, running_loop
 
 __all__ = ("Signal",)
+
+_BETWEEN_CHECKS = 0.02
+"""Seconds that a blocked thread may take to see that it should stop."""
 
 
 class Signal:
@@ -63,15 +67,38 @@ class Signal:
         finally:
             self._forget(listener)
 
-    def wait_blocking(self, timeout: float | None = None) -> bool:
-        """Block this thread for the signal, at most ``timeout`` seconds; say whether it came."""
+    async def wait_out(self) -> None:
+        """Wait for the signal whatever happens: a cancellation is raised when it has come.
+
+        Shields hold off the cancellations of anyio and trio, but not ``task.cancel()`` of asyncio,
+        which is also what ``asyncio.timeout`` does.
+        """
+        cancelled: BaseException | None = None
+        with anyio.CancelScope(shield=True):
+            while not self._set:
+                try:
+                    await self.wait()
+                except anyio.get_cancelled_exc_class() as error:
+                    cancelled = error
+        if cancelled is not None:
+            raise cancelled
+
+    def wait_blocking(
+        self, timeout: float | None = None, check: Callable[[], object] | None = None
+    ) -> bool:
+        """Block this thread for the signal, at most ``timeout`` seconds; say whether it came.
+
+        Args:
+            timeout: Maximum number of seconds to block.
+            check: Called now and then while waiting; it raises if there is a reason to stop.
+        """
         if self._set:
             return True
         gate = threading.Lock()
         gate.acquire()
         self._listeners.append(gate.release)
         try:
-            return self.is_set() or gate.acquire(timeout=-1 if timeout is None else timeout)
+            return self.is_set() or _pass(gate, timeout, check)
         finally:
             self._forget(gate.release)
 
@@ -80,3 +107,18 @@ class Signal:
             self._listeners.remove(listener)
         except ValueError:  # already called
             pass
+
+
+def _pass(gate: threading.Lock, timeout: float | None, check: Callable[[], object] | None) -> bool:
+    """Wait until the gate is opened; see `Signal.wait_blocking`."""
+    if check is None:
+        most = threading.TIMEOUT_MAX
+        return gate.acquire(timeout=-1 if timeout is None else min(max(timeout, 0.0), most))
+    end = None if timeout is None else time.monotonic() + timeout
+    while True:
+        check()
+        left = _BETWEEN_CHECKS if end is None else min(end - time.monotonic(), _BETWEEN_CHECKS)
+        if gate.acquire(timeout=max(left, 0.0)):
+            return True
+        if left <= 0:
+            return False

@@ -248,16 +248,21 @@ class _Read:
 
     def run_blocking(self, control: Control) -> Array:
         result, cut, bound = self._prepare()
-        if not (type(cut) is OneChunk and self._read_one(cut, result, bound)):
+        if not (type(cut) is OneChunk and self._read_one(cut, result, bound, control)):
             run_blocking(self._job(result, cut, bound), control)
         cut.spread(result)
         return result
 
-    def _read_one(self, cut: OneChunk, result: Array, bound: float) -> bool:
+    def _read_one(self, cut: OneChunk, result: Array, bound: float, control: Control) -> bool:
         """Try the short way of small reads."""
         options = self.options
         return options.progress is None and read_one(
-            self.driver.source, cut.piece, cut.request_view(result), bound, options.batch
+            self.driver.source,
+            cut.piece,
+            cut.request_view(result),
+            bound,
+            options.batch,
+            control.check,
         )
 
     async def run(self) -> Array:

@@ -122,6 +122,8 @@ def _depends(leader: Worker, mine: set[Worker], seen: set[Worker]) -> bool:
     """Say whether ``leader`` cannot finish before one of ``mine`` has."""
     if leader in mine:
         return True
+    if not leader.lent:  # its callback has started nothing that could wait
+        return False
     seen.add(leader)
     for worker in _following:
         target = worker.waiting_on

@@ -16,6 +16,7 @@ from anyio.lowlevel import EventLoopToken
 
 from virtchunk._bridge import run_elsewhere, run_in_loop
 from virtchunk._control import Control
+from virtchunk._engine.errand import check_cancelled
 from virtchunk._engine.job import SLICE, Job
 from virtchunk._engine.tasks import run_in_tasks
 from virtchunk._engine.threads import run_here, run_in_threads
@@ -38,7 +39,9 @@ def run_blocking(job: Job, control: Control) -> None:
         ValueError: If the callbacks are async and there is no loop to run them.
     """
     if job.is_async and not _is_served(job):
-        run_in_loop(_home(job), partial(run_in_tasks, job), control)
+        parent = current_worker.get()
+        check = None if parent is None else parent.check or check_cancelled
+        run_in_loop(_home(job), partial(run_in_tasks, job), control, check)
     else:
         run_here(job, control)
 
@@ -47,7 +50,8 @@ def _home(job: Job) -> EventLoopToken:
     """Return the loop in which a blocking call has async callbacks run."""
     here, parent = running_loop(), current_worker.get()
     loop = job.source.home() or (None if parent is None else parent.loop)
-    if here is not None and (loop is None or same_loop(here, loop)):
+    blocked = [] if parent is None else [worker.blocks for worker in parent.ancestry()]
+    if (here is not None and loop is None) or any(same_loop(b, loop) for b in [here, *blocked]):
         raise RuntimeError(
             "a blocking call in the event loop's own thread would wait for async callbacks that "
             "this loop has to run; use `await t.read()` or `await t.write(...)` instead of "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from operator import sub
 from typing import Any, TypeAlias
 
@@ -18,7 +19,12 @@ Array: TypeAlias = "np.ndarray[Any, Any]"
 
 
 def read_one(
-    source: ChunkSource, piece: tuple[Any, ...], request: Array, bound: float, batch: Any
+    source: ChunkSource,
+    piece: tuple[Any, ...],
+    request: Array,
+    bound: float,
+    batch: Any,
+    check: Callable[[], object],
 ) -> bool:
     """Read the only chunk of a request, if nobody and nothing has to be waited for.
 
@@ -28,6 +34,7 @@ def read_one(
         request: The array to read into, as the partition views it.
         bound: Content known to be current at this time (seconds since the epoch) serves.
         batch: Passed on to the callback.
+        check: Raises if the read has to stop.
 
     Returns:
         False, and nothing has been done, if it takes more: an async callback, a cache without the
@@ -44,7 +51,7 @@ def read_one(
         return True
     if source.read_is_async or current_worker.get() is not None:
         return False
-    worker = Worker(source.data_copy, None, source.home())
+    worker = Worker(source.data_copy, None, source.home(), check)
     if not worker.try_acquire():
         return False
     if source.reads.workers.setdefault(lower, worker) is not worker:
@@ -69,7 +76,7 @@ def read_one(
         raise
     finally:
         current_worker.reset(token)
-        worker.release()
+        worker.close()
     source.reads.workers.pop(lower, None)
     if worker.followers or source.overtaken:
         source.tell_readers(lower, worker, array, returned)

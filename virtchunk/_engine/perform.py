@@ -10,13 +10,13 @@ from typing import Any
 
 import anyio
 import anyio.lowlevel
-import anyio.to_thread
 
 from virtchunk._bridge import run_in_loop
 from virtchunk._cache.pool import Entry
 from virtchunk._engine.claims import Follower
+from virtchunk._engine.errand import check_cancelled, run_errand
 from virtchunk._engine.steps import Call, Steps
-from virtchunk._engine.worker import Lending, Worker, entered
+from virtchunk._engine.worker import Lending, Worker, current_worker
 from virtchunk._future import Future
 from virtchunk._loop import cancelled_error, running_loop, same_loop
 from virtchunk._schema.generation import TimestampedStorageGeneration
@@ -49,8 +49,10 @@ def perform_blocking(steps: Steps, worker: Worker) -> Entry:
                 elif isinstance(step, Follower):
                     # Whoever leads may need our token to finish.
                     with Lending(worker):
-                        step.signal.wait_blocking()
-            except BaseException as error:  # noqa: BLE001 - thrown into the steps, which raise it
+                        step.signal.wait_blocking(check=worker.check)
+                elif worker.check is not None:
+                    worker.check()
+            except BaseException as error:
                 step = steps.throw(error)
             else:
                 step = steps.send(value)
@@ -74,7 +76,8 @@ def wait_blocking(returned: Any, worker: Worker) -> Any:
     if not needs_waiting(returned):
         return returned
     if isinstance(returned, Future | futures.Future):
-        return returned.result()
+        with Lending(worker):  # whoever completes it may need our token
+            return _wait_for_future(returned, worker.check)
     loop = worker.loop
     here = running_loop()
     if loop is None or same_loop(here, loop):
@@ -89,7 +92,22 @@ def wait_blocking(returned: Any, worker: Worker) -> Any:
             "no event loop specified and thread does not have a running event loop: the callback "
             "returned an awaitable; use `await`, or pass loop= to virtual_chunked"
         )
-    return run_in_loop(loop, partial(_await, returned))
+    return run_in_loop(loop, partial(_await, returned), check=worker.check)
+
+
+def _wait_for_future(
+    future: Future[Any] | futures.Future[Any], check: Callable[[], object] | None
+) -> Any:
+    if isinstance(future, Future):
+        return future._result(check)
+    signal = Signal()
+    future.add_done_callback(lambda _: signal.set())
+    try:
+        signal.wait_blocking(check=check)
+    except BaseException:
+        future.cancel()
+        raise
+    return future.result()
 
 
 async def _await(awaitable: Awaitable[Any]) -> Any:
@@ -120,7 +138,7 @@ async def perform(steps: Steps, worker: Worker, suspended: Callable[[], object])
                         await step.signal.wait()
                 else:
                     await anyio.lowlevel.checkpoint()
-            except BaseException as error:  # noqa: BLE001 - thrown into the steps, which raise it
+            except BaseException as error:
                 step = steps.throw(error)
             else:
                 step = steps.send(value)
@@ -172,7 +190,7 @@ def resume(coroutine: Any, yielded: Any) -> Generator[Any, Any, Any]:
         except GeneratorExit:
             coroutine.close()
             raise
-        except BaseException as error:  # noqa: BLE001 - it is the coroutine's
+        except BaseException as error:
             step = partial(coroutine.throw, error)
         else:
             step = partial(coroutine.send, sent)
@@ -190,8 +208,6 @@ async def _await_thread_future(future: futures.Future[Any]) -> Any:
     except BaseException:
         future.cancel()
         raise
-    if future.cancelled():
-        raise cancelled_error()
     return future.result()
 
 
@@ -200,23 +216,42 @@ async def _call_in_thread(step: Call, worker: Worker) -> Any:
 
     It needs a token of the synchronous callbacks' limit; the task's own is lent meanwhile.
     """
+    stop = _Stop()
     async with Lending(worker):
-        own = Worker(step.limiter, worker, worker.loop)
+        own = Worker(step.limiter, worker, worker.loop, stop.check)
         await own.acquire()
         try:
-            returned = await anyio.to_thread.run_sync(
-                partial(_entered_call, own, step), limiter=anyio.CapacityLimiter(1)
-            )
+            returned = await run_errand(partial(_entered_call, own, step), stop)
         finally:
-            own.release()
+            own.close()
     if needs_waiting(returned):
         return await settle(returned, _ignore)
     return returned
 
 
+class _Stop:
+    """Whether a thread should stop, as far as `check_cancelled` cannot tell."""
+
+    __slots__ = ("_wanted",)
+
+    def __init__(self) -> None:
+        self._wanted = False
+
+    def __call__(self) -> None:
+        self._wanted = True
+
+    def check(self) -> None:
+        if self._wanted:
+            raise cancelled_error()
+        check_cancelled()
+
+
 def _entered_call(worker: Worker, step: Call) -> Any:
-    with entered(worker):
+    token = current_worker.set(worker)
+    try:
         return step.function(*step.arguments)
+    finally:
+        current_worker.reset(token)
 
 
 def _ignore() -> None:

@@ -61,8 +61,8 @@ class ChunkSource:
 
     __slots__ = (
         "__weakref__",
-        "callbacks",
         "cache",
+        "callbacks",
         "data_copy",
         "domain",
         "dtype",

@@ -28,6 +28,8 @@ class _Tasks:
         self.limiter = job.source.callbacks
         self.loop = running_loop()
         self.active = 0
+        self.starting: set[Worker] = set()
+        """Workers with a token whose tasks have not begun; asyncio may cancel a task before that."""
         self.failures: list[BaseException] = []
         self.cancelled: list[BaseException] = []
 
@@ -38,10 +40,12 @@ class _Tasks:
         if self.job.taken < self.job.total and not self.limiter.full:
             worker = Worker(self.limiter, self.parent, self.loop)
             if worker.try_acquire():
+                self.starting.add(worker)
                 self.group.start_soon(self.work, worker)
 
     async def work(self, worker: Worker) -> None:
         """Work off pieces until there are none left; runs in each of the tasks."""
+        self.starting.discard(worker)
         current_worker.set(worker)  # the task's own context: nothing to reset
         self.active += 1
         try:
@@ -50,12 +54,12 @@ class _Tasks:
             self.cancelled.append(error)
             self.group.cancel_scope.cancel()
             raise
-        except BaseException as error:  # noqa: BLE001 - raised by the job's own task
+        except BaseException as error:
             self.failures.append(error)
             self.group.cancel_scope.cancel()
         finally:
             self.active -= 1
-            worker.release()
+            worker.close()
 
 
 class _TaskPace:
@@ -89,12 +93,15 @@ async def run_in_tasks(job: Job) -> None:
     async with Lending(parent):
         worker = Worker(job.source.callbacks, parent, running_loop())
         await worker.acquire()
+        group = anyio.create_task_group()
+        tasks = _Tasks(job, parent, group)
+        tasks.starting.add(worker)
         try:
-            async with anyio.create_task_group() as group:
-                tasks = _Tasks(job, parent, group)
+            async with group:
                 group.start_soon(tasks.work, worker)
         finally:
-            worker.release()
+            for unused in tasks.starting:
+                unused.close()
     # Nobody cancelled *us*, or we would not be here: a lone cancellation is a callback's own doing.
     failures = tasks.failures or tasks.cancelled
     if failures:

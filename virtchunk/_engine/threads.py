@@ -18,19 +18,18 @@ from collections.abc import Callable
 from contextvars import copy_context
 from functools import partial
 from time import perf_counter
-from typing import Any
 
 import anyio
 import anyio.from_thread
 import anyio.lowlevel
-import anyio.to_thread
 from anyio.lowlevel import EventLoopToken
 
 from virtchunk._control import Control
+from virtchunk._engine.errand import check_cancelled, run_errand
 from virtchunk._engine.job import SLICE, Job, raise_first
 from virtchunk._engine.parked import hand_over
 from virtchunk._engine.worker import Lending, Worker, current_worker
-from virtchunk._loop import running_loop
+from virtchunk._loop import cancelled_error, running_loop
 
 __all__ = ("run_here", "run_in_threads")
 
@@ -38,6 +37,8 @@ _MOST_PIECES = 256
 """Pieces taken at a time, at most."""
 _WORTH_A_THREAD = 50e-6
 """Seconds per callback from which on another thread is tried."""
+_BETWEEN_CHECKS = 0.02
+"""Seconds that a thread waits for its helpers before it sees whether it should stop them."""
 _LONGEST_STALL = 2e-3
 """Seconds that an event loop waits for a callback that has been quick so far."""
 
@@ -49,8 +50,9 @@ class _Threads:
         job: What to do.
         parent: The worker whose callback started the job.
         loop: The loop of the task that awaits the job, if any.
-        check: Raises if the work has to stop.
-        start: Runs a function in another thread.
+        check: Raises, in the first thread, if the work has to stop.
+        check_helper: Raises, in a helper, if the work has to stop.
+        start: Runs a helper in another thread.
     """
 
     def __init__(
@@ -59,45 +61,63 @@ class _Threads:
         parent: Worker | None,
         loop: EventLoopToken | None,
         check: Callable[[], object],
-        start: Callable[[Callable[[], None]], None],
+        check_helper: Callable[[], object],
+        start: Callable[[Worker], None],
     ) -> None:
         self.job = job
         self.limiter = job.source.data_copy
         self.parent = parent
         self.loop = loop
         self.check = check
+        self.check_helper = check_helper
         self.start = start
         self.failures: list[BaseException] = []
         self.stopped = False
 
-    def new_worker(self) -> Worker:
-        return Worker(self.limiter, self.parent, self.loop)
+    def first_worker(self) -> Worker:
+        return Worker(self.limiter, self.parent, self.loop, self._check_first)
+
+    def stop(self) -> None:
+        self.stopped = True
+
+    def _check_first(self) -> None:
+        if self.stopped:
+            raise cancelled_error()
+        self.check()
+
+    def _check_helper(self) -> None:
+        if self.stopped:
+            raise cancelled_error()
+        self.check_helper()
 
     def work(self, worker: Worker, helping: bool = False) -> None:
         """Pull and work off pieces until there are none left; runs in each of the threads.
 
-        Never raises: failures are collected, and the first one stops all.
+        Never raises: failures are collected, and the first one stops all. What others raise because
+        they have been stopped is no failure.
         """
         token = current_worker.set(worker)
         try:
             self._work(worker, helping)
-        except BaseException as error:  # noqa: BLE001 - raised by the job's own thread or task
+        except BaseException as error:
+            if not (self.stopped and isinstance(error, type(cancelled_error()))):
+                self.failures.append(error)
             self.stopped = True
-            self.failures.append(error)
         finally:
             current_worker.reset(token)
 
-    def work_and_release(self, worker: Worker, helping: bool = False) -> None:
+    def work_and_close(self, worker: Worker, helping: bool = False) -> None:
         """Work, and give the worker's token back."""
         try:
             self.work(worker, helping)
         finally:
-            worker.release()
+            worker.close()
 
     def _work(self, worker: Worker, helping: bool) -> None:
         job, limiter, size = self.job, self.limiter, 1
+        check = self.check_helper if helping else self.check
         while not self.stopped:
-            self.check()
+            check()
             block = job.take(size)
             if not block:
                 return
@@ -118,86 +138,129 @@ class _Threads:
 
     def _try_helper(self) -> None:
         """Start another thread if a token is free."""
-        helper = self.new_worker()
+        helper = Worker(self.limiter, self.parent, self.loop, self._check_helper)
         if helper.try_acquire():
             try:
-                self.start(partial(self.work_and_release, helper, helping=True))
+                self.start(helper)
             except BaseException:
-                helper.release()
+                helper.close()
                 raise
 
 
 def run_here(job: Job, control: Control) -> None:
     """Work off a job of synchronous callbacks in this thread and, if that pays, in helpers."""
     parent = current_worker.get()
+    check = control.check
+    if parent is not None:
+        check = partial(_check_both, control.check, parent.check or check_cancelled)
     helpers: list[threading.Thread] = []
+    blocked: list[EventLoopToken | None] = []
 
-    def start(target: Callable[[], None]) -> None:
-        thread = threading.Thread(target=copy_context().run, args=(target,), daemon=True)
+    def start(helper: Worker) -> None:
+        if not helpers:  # only this thread is at work yet
+            blocked.append(running_loop())
+        helper.blocks = blocked[0]
+        thread = threading.Thread(
+            target=copy_context().run, args=(threads.work_and_close, helper, True), daemon=True
+        )
         thread.start()
         helpers.append(thread)
 
-    threads = _Threads(job, parent, job.source.home(), control.check, start)
-    worker = threads.new_worker()
-    if parent is not None and parent.held and parent.limiter is worker.limiter:
+    threads = _Threads(job, parent, job.source.home(), check, control.check, start)
+    worker = threads.first_worker()
+    if parent is not None and parent.serve(worker):
         # The token that this thread holds already serves: its callback does nothing meanwhile.
-        worker.held, parent.held = True, False
-        threads.work(worker)
-        parent.held, worker.held = worker.held, False
+        try:
+            threads.work(worker)
+            _join(helpers, threads)
+        finally:
+            parent.end_service(worker)
     else:
         with Lending(parent):
             worker.acquire_blocking()
-            threads.work_and_release(worker)
-    for thread in helpers:
-        thread.join()
+            threads.work_and_close(worker)
+            _join(helpers, threads)
     if threads.failures:
         raise_first(job, threads.failures)
+
+
+def _check_both(one: Callable[[], object], other: Callable[[], object]) -> None:
+    one()
+    other()
+
+
+def _join(helpers: list[threading.Thread], threads: _Threads) -> None:
+    """Wait for the helpers' end, and make it come soon if this thread has to stop."""
+    try:
+        for thread in helpers:  # each may have started one more
+            while thread.is_alive():
+                thread.join(_BETWEEN_CHECKS)
+                threads.check()
+    except BaseException as error:
+        threads.stopped = True
+        threads.failures.insert(0, error)
+        for thread in helpers:
+            thread.join()
 
 
 async def run_in_threads(job: Job) -> None:
     """Work off a job of synchronous callbacks in worker threads, awaiting them."""
     parent = current_worker.get()
     loop = job.source.loop or running_loop()
+    check = check_cancelled
     async with Lending(parent):
         if job.total == 1:
-            threads = _Threads(job, parent, loop, _check_thread, _refuse)
-            worker = threads.new_worker()
+            threads = _Threads(job, parent, loop, check, check, _refuse)
+            worker = threads.first_worker()
             if not (job.source.quick and await _run_quickly(threads, worker)):
                 await worker.acquire()
-                await _in_thread(threads.work_and_release, worker)
+                await _in_thread(threads, worker, partial(threads.work, worker))
         else:
             async with anyio.create_task_group() as group:
 
-                def start(target: Callable[[], None]) -> None:
-                    anyio.from_thread.run_sync(group.start_soon, _in_thread, target)
+                def start(helper: Worker) -> None:
+                    work = partial(copy_context().run, threads.work, helper, True)
+                    anyio.from_thread.run_sync(group.start_soon, _in_thread, threads, helper, work)
 
-                threads = _Threads(job, parent, loop, _check_thread, start)
-                worker = threads.new_worker()
+                threads = _Threads(job, parent, loop, check, check, start)
+                worker = threads.first_worker()
                 await worker.acquire()
-                await _in_thread(threads.work_and_release, worker)
+                await _in_thread(threads, worker, partial(threads.work, worker))
     await anyio.lowlevel.checkpoint_if_cancelled()
     if threads.failures:
         raise_first(job, threads.failures)
 
 
+async def _in_thread(threads: _Threads, worker: Worker, work: Callable[[], None]) -> None:
+    """Work in a thread of the loop. When this returns or raises, the thread has ended."""
+    try:
+        await run_errand(work, threads.stop)
+    finally:
+        worker.close()
+
+
 async def _run_quickly(threads: _Threads, worker: Worker) -> bool:
     """Work off a single chunk in a parked thread; False if that was not possible after all."""
     job = threads.job
+    await anyio.lowlevel.checkpoint()
     if not worker.try_acquire():
         return False
-    await anyio.lowlevel.checkpoint()
     threads.check = _never
-    done = hand_over(partial(copy_context().run, threads.work_and_release, worker))
+    done = hand_over(partial(copy_context().run, threads.work_and_close, worker))
     if not done.wait_blocking(_LONGEST_STALL):
         job.source.observed(math.inf)
-        with anyio.CancelScope(shield=True):
+        try:
             await done.wait()
+        except anyio.get_cancelled_exc_class():
+            threads.stopped = True
+            await done.wait_out()
+            raise
     if threads.failures and isinstance(threads.failures[0], anyio.NoEventLoopError):
         # A callback that talks to its loop through anyio.from_thread needs a thread of anyio's.
         job.source.observed(math.inf)
         threads.failures.clear()
-        threads.stopped = False
-        threads.check = _check_thread
+        threads.stopped = worker.closed = False
+        threads.check = check_cancelled
         job.put_back(list(job.partition.pieces()))
         job.unfinished.clear()
         return False
@@ -208,14 +271,5 @@ def _never() -> None:
     """There is nothing to check before a single chunk."""
 
 
-async def _in_thread(function: Callable[..., None], *args: Any) -> None:
-    # A limiter of our own: data_copy_concurrency is what bounds these threads.
-    await anyio.to_thread.run_sync(function, *args, limiter=anyio.CapacityLimiter(math.inf))
-
-
-def _check_thread() -> None:
-    anyio.from_thread.check_cancelled()
-
-
-def _refuse(target: Callable[[], None]) -> None:
+def _refuse(helper: Worker) -> None:
     raise AssertionError("a single chunk needs no helper")

@@ -8,8 +8,8 @@ operation has ended, and then waits its turn to go on.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, final
 
@@ -20,7 +20,7 @@ from virtchunk._limits import Limiter
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ("Lending", "Worker", "current_worker", "entered")
+__all__ = ("Lending", "Worker", "current_worker")
 
 current_worker: ContextVar[Worker | None] = ContextVar("virtchunk_worker", default=None)
 """The worker whose callback the running code belongs to."""
@@ -30,13 +30,30 @@ current_worker: ContextVar[Worker | None] = ContextVar("virtchunk_worker", defau
 class Worker:
     """Runs callbacks of one operation, one at a time.
 
-    Only the worker's own thread or task, or a nested operation that it waits for, changes it.
+    Its token is moved under a lock, because the operations that its callback has started may run in
+    several tasks and threads, and the last of them to end takes a token for it again. Everything
+    else is changed by the worker's own thread or task only.
     """
 
-    __slots__ = ("followers", "held", "lent", "limiter", "loop", "parent", "waiting_on")
+    __slots__ = (
+        "blocks",
+        "check",
+        "closed",
+        "followers",
+        "held",
+        "lent",
+        "limiter",
+        "loop",
+        "parent",
+        "waiting_on",
+    )
 
     def __init__(
-        self, limiter: Limiter, parent: Worker | None, loop: EventLoopToken | None
+        self,
+        limiter: Limiter,
+        parent: Worker | None,
+        loop: EventLoopToken | None,
+        check: Callable[[], object] | None = None,
     ) -> None:
         self.limiter = limiter
         self.parent = parent
@@ -45,10 +62,16 @@ class Worker:
             loop = parent.loop
         self.loop: EventLoopToken | None = loop
         """The event loop of the task that awaits the outermost operation, if there is one."""
+        self.check = check
+        """Raises if the operation has to stop; None in tasks, where cancellation does that."""
+        self.blocks: EventLoopToken | None = None
+        """The loop whose thread is blocked until the operation has ended, if there is one."""
         self.held = False
         """Whether a token is held now."""
         self.lent = 0
-        """How many nested operations of the running callback are under way."""
+        """How many operations that its callback started are under way."""
+        self.closed = False
+        """Whether the operation has ended. Something that a callback left behind may still run."""
         self.followers: list[object] = []
         """Claims that others wait for; see `virtchunk._engine.claims`."""
         self.waiting_on: Worker | None = None
@@ -64,12 +87,12 @@ class Worker:
     async def acquire(self) -> None:
         """Wait for a token. Cancellation leaves none held."""
         await self.limiter.acquire()
-        self.held = True
+        self._keep()
 
     def acquire_blocking(self) -> None:
         """Block this thread for a token."""
-        self.limiter.acquire_blocking()
-        self.held = True
+        self.limiter.acquire_blocking(self.check)
+        self._keep()
 
     def try_acquire(self) -> bool:
         """Take a token if one is free; never waits."""
@@ -78,24 +101,95 @@ class Worker:
 
     def release(self) -> None:
         """Give the token back, if one is held."""
-        if self.held:
-            self.held = False
+        with _tokens:
+            held, self.held = self.held, False
+        if held:
+            self.limiter.release()
+
+    def close(self) -> None:
+        """Give the token back for good."""
+        self.closed = True
+        self.release()
+
+    def lend(self) -> None:
+        """Give the token back until `regain` or `regain_blocking`; may be done several times."""
+        with _tokens:
+            self.lent += 1
+            held, self.held = self.held, False
+        if held:
+            self.limiter.release()
+
+    async def regain(self) -> None:
+        """End a loan; wait for a token if it was the last one.
+
+        A callback that is cancelled goes on without waiting, but counts as running nevertheless.
+        """
+        if self._unlend():
+            try:
+                await self.limiter.acquire()
+            except BaseException:
+                self._take_beyond()
+                raise
+            self._keep()
+
+    def regain_blocking(self) -> None:
+        """Do the same in a thread."""
+        if self._unlend():
+            try:
+                self.limiter.acquire_blocking(self.check)
+            except BaseException:
+                self._take_beyond()
+                raise
+            self._keep()
+
+    def regain_now(self) -> None:
+        """Do the same without waiting, where that is not possible."""
+        if self._unlend():
+            self._take_beyond()
+
+    def serve(self, child: Worker) -> bool:
+        """Let the first worker of a nested operation in this thread use the token that is held."""
+        with _tokens:
+            if not self.held or self.limiter is not child.limiter:
+                return False
+            self.lent += 1
+            self.held, child.held = False, True
+            return True
+
+    def end_service(self, child: Worker) -> None:
+        """Take back the token that was lent by `serve`, or wait for another one."""
+        with _tokens:
+            back = child.held and self.lent == 1 and not self.closed
+            if back:
+                self.lent, self.held, child.held = 0, True, False
+        child.close()
+        if not back:
+            self.regain_blocking()
+
+    def _unlend(self) -> bool:
+        with _tokens:
+            self.lent -= 1
+            return not (self.lent or self.held or self.closed)
+
+    def _take_beyond(self) -> None:
+        self.limiter.acquire_beyond()
+        self._keep()
+
+    def _keep(self) -> None:
+        """Keep a token that was taken, unless it is not wanted any more."""
+        with _tokens:
+            wanted = not (self.lent or self.held or self.closed)
+            self.held = self.held or wanted
+        if not wanted:
             self.limiter.release()
 
 
-@contextmanager
-def entered(worker: Worker) -> Iterator[None]:
-    """Make ``worker`` the one that code in this context runs for."""
-    token = current_worker.set(worker)
-    try:
-        yield
-    finally:
-        current_worker.reset(token)
+_tokens = threading.Lock()
 
 
 @final
 class Lending:
-    """Gives a waiting worker's token back to its limit, and takes one again afterwards.
+    """Lends a waiting worker's token to its limit, and takes one again afterwards.
 
     Used as ``with`` in threads and ``async with`` in tasks. ``worker`` may be None: then there is
     nothing to lend.
@@ -106,22 +200,9 @@ class Lending:
     def __init__(self, worker: Worker | None) -> None:
         self._worker = worker
 
-    def _lend(self) -> None:
-        worker = self._worker
-        if worker is not None:
-            worker.lent += 1
-            worker.release()
-
-    def _returned(self) -> Worker | None:
-        """Return the worker if this was its last loan, so that it needs a token again."""
-        worker = self._worker
-        if worker is None:
-            return None
-        worker.lent -= 1
-        return worker if worker.lent == 0 and not worker.held else None
-
     def __enter__(self) -> None:
-        self._lend()
+        if self._worker is not None:
+            self._worker.lend()
 
     def __exit__(
         self,
@@ -129,12 +210,12 @@ class Lending:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        worker = self._returned()
-        if worker is not None:
-            worker.acquire_blocking()
+        if self._worker is not None:
+            self._worker.regain_blocking()
 
     async def __aenter__(self) -> None:
-        self._lend()
+        if self._worker is not None:
+            self._worker.lend()
 
     async def __aexit__(
         self,
@@ -142,7 +223,9 @@ class Lending:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        # A cancelled wait leaves the worker without a token; it gives back only what it holds.
-        worker = self._returned()
-        if worker is not None:
-            await worker.acquire()
+        if self._worker is None:
+            return
+        if kind is GeneratorExit:  # nothing can be awaited any more
+            self._worker.regain_now()
+        else:
+            await self._worker.regain()

@@ -1,0 +1,83 @@
+"""Running a function in a worker thread of the running loop, and never losing sight of it.
+
+A thread cannot be cancelled. What cancels a task that waits for one must therefore wait until the
+thread has ended, and tell it to stop soon. A shield of anyio does the first, but not against
+``task.cancel()`` of asyncio (which is also what ``asyncio.timeout`` uses).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Generic, TypeVar, final
+
+import anyio
+import anyio.from_thread
+import anyio.to_thread
+
+from virtchunk._signal import Signal
+
+__all__ = ("check_cancelled", "run_errand")
+
+T = TypeVar("T")
+
+
+def check_cancelled() -> None:
+    """Raise the cancellation of the task that waits for this thread, if it was cancelled.
+
+    Does nothing in threads that no task waits for.
+    """
+    with suppress(anyio.NoEventLoopError):
+        anyio.from_thread.check_cancelled()
+
+
+@final
+class _Errand(Generic[T]):
+    """A function on its way to a thread: it is run there or, if it is called off first, never."""
+
+    def __init__(self, function: Callable[[], T]) -> None:
+        self._function = function
+        self._go = [None]
+        self.values: list[T] = []
+        self.error: BaseException | None = None
+        self.ended = Signal()
+
+    def __call__(self) -> None:
+        if self.call_off():
+            try:
+                self.values.append(self._function())
+            except BaseException as error:
+                self.error = error
+            finally:
+                self.ended.set()
+
+    def call_off(self) -> bool:
+        """Say whether the function has not begun; it will not any more. True only once."""
+        try:
+            self._go.pop()
+        except IndexError:
+            return False
+        return True
+
+
+async def run_errand(function: Callable[[], T], stop: Callable[[], object]) -> T:
+    """Run a function in a worker thread. When this returns or raises, it has ended.
+
+    Args:
+        function: What to run. Any result is fine, even a coroutine.
+        stop: Called if the waiting task is cancelled and `check_cancelled` cannot tell.
+    """
+    errand = _Errand(function)
+    try:
+        # A limiter without limit: how many threads there are is a matter of our own limits.
+        await anyio.to_thread.run_sync(errand, limiter=anyio.CapacityLimiter(math.inf))
+    except anyio.get_cancelled_exc_class():
+        stop()
+        if not errand.call_off():
+            await errand.ended.wait_out()
+        raise
+    if errand.error is not None:
+        error, errand.error = errand.error, None
+        raise error
+    return errand.values[0]
