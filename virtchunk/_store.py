@@ -240,6 +240,7 @@ class TensorStore(Assignable):
         *,
         retain_context: bool | None = None,
         unbind_context: bool | None = None,
+        minimal_spec: bool | None = None,
         **keywords: Unpack[OpenModeKeywords],
     ) -> Spec:
         """Return the spec that opens this view again.
@@ -251,9 +252,10 @@ class TensorStore(Assignable):
                 process shares them. By default the spec refers to default resources.
             unbind_context: Instead of that, define equal resources in the spec, shared as they are
                 now.
+            minimal_spec: Accepted as the original does; there is no stored metadata to leave out.
             **keywords: Options to set in the spec: ``open_mode`` or its single flags,
-                ``recheck_cached_data``, ``recheck_cached_metadata``, ``recheck_cached`` and
-                ``minimal_spec``; see `Spec.update`.
+                ``recheck_cached_data``, ``recheck_cached_metadata`` and ``recheck_cached``; see
+                `Spec.update`.
 
         Raises:
             TypeError: A keyword is unknown, or a value has the wrong type.
@@ -277,6 +279,7 @@ class TensorStore(Assignable):
             self._transform,
             retain_context=retain_context,
             unbind_context=unbind_context,
+            minimal_spec=minimal_spec,
             **keywords,
         )
 

@@ -72,11 +72,7 @@ class ArraySpec(DriverSpec):
     def of_driver(cls, driver: Driver, transform: IndexTransform) -> ViewSpec:
         driver = cast("ArrayDriver", driver)
         elements = _elements(driver, transform)
-        kept = [
-            axis
-            for axis in range(elements.ndim)
-            if elements.shape[axis] > 1 and elements.strides[axis] != 0
-        ]
+        kept = [dim for dim in _varying(transform) if elements.strides[dim] != 0]
         if elements.size == 0:
             array: Array = np.empty((0,), elements.dtype)
             outputs = [OutputIndexMap._constant(0)]
@@ -150,6 +146,17 @@ def memory_layout(array: Array) -> LayoutConstraints:
     order = sorted(range(array.ndim), key=lambda axis: -abs(array.strides[axis]))
     layout = LAYOUT_UNCONSTRAINED.with_rank(array.ndim).add_inner_order(order, is_hard=True)
     return layout.add_grid_origin((0,) * array.ndim, is_hard=True)
+
+
+def _varying(transform: IndexTransform) -> list[int]:
+    """The dimensions of a view along which its elements may differ."""
+    dims = set()
+    for output in transform._output:
+        if output.input_dimension is not None:
+            dims.add(output.input_dimension)
+        elif output.index_array is not None:
+            dims.update(np.flatnonzero(np.array(output.index_array.shape) > 1).tolist())
+    return sorted(dim for dim in dims if transform.domain.shape[dim] > 1)
 
 
 def _elements(driver: ArrayDriver, transform: IndexTransform) -> Array:

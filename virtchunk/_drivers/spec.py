@@ -56,8 +56,6 @@ class SpecOptions:
     """When cached metadata is revalidated."""
     kvstore: Any = None
     """Where the driver stores its data."""
-    minimal_spec: bool | None = None
-    """Whether to leave out what opening finds in stored metadata anyway."""
 
 
 @final

@@ -62,7 +62,7 @@ class ChunkGrid:
             { [0, 5) }
         """
         rank = len(self.shape)
-        constraints = LayoutConstraints(rank)
+        constraints = LayoutConstraints().with_rank(rank)
         grid = constraints.read_chunk.with_rank(rank).add_shape(self.shape, is_hard=True)
         constraints = constraints.add_grid_origin(self.origin, is_hard=True)
         constraints = constraints.add_inner_order(self.inner_order, is_hard=True)

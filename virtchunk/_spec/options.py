@@ -28,7 +28,6 @@ class OpenModeKeywords(TypedDict, total=False):
     recheck_cached_metadata: RecheckCacheOption | None
     recheck_cached_data: RecheckCacheOption | None
     recheck_cached: RecheckCacheOption | None
-    minimal_spec: bool | None
 
 
 class SpecKeywords(OpenModeKeywords, SchemaKeywords, total=False):
@@ -39,7 +38,7 @@ class SpecKeywords(OpenModeKeywords, SchemaKeywords, total=False):
 
 _MODE_FLAGS: Final = tuple([field.name for field in attrs.fields(OpenMode)])
 _RECHECKS: Final = ("recheck_cached_metadata", "recheck_cached_data", "recheck_cached")
-_OTHERS: Final = ("open_mode", *_MODE_FLAGS, *_RECHECKS, "kvstore", "minimal_spec")
+_OTHERS: Final = ("open_mode", *_MODE_FLAGS, *_RECHECKS, "kvstore")
 
 
 def parse_spec_keywords(
@@ -70,7 +69,6 @@ def parse_spec_keywords(
         recheck_cached_data=_recheck(values, "recheck_cached_data", both),
         recheck_cached_metadata=_recheck(values, "recheck_cached_metadata", both),
         kvstore=_kvstore(values.get("kvstore")),
-        minimal_spec=_flag(values, "minimal_spec"),
     )
 
 
@@ -90,10 +88,6 @@ def _recheck(values: dict[str, Any], name: str, both: Any) -> RecheckCacheOption
     if both is not None:
         return parse_recheck(both, "recheck_cached")
     return parse_recheck(values[name], name) if name in values else None
-
-
-def _flag(values: dict[str, Any], name: str) -> bool | None:
-    return as_flag(values[name], name) if name in values else None
 
 
 def _kvstore(value: Any) -> Any:

@@ -79,6 +79,7 @@ class Spec(Indexable):
         unbind_context: bool | None = None,
         strip_context: bool | None = None,
         context: Context | None = None,
+        minimal_spec: bool | None = None,
         **keywords: Unpack[SpecKeywords],
     ) -> None:
         """Add constraints, change options, or change what is said of context resources, in place.
@@ -91,6 +92,7 @@ class Spec(Indexable):
             strip_context: Then refer to the default resources only, and forget all definitions.
             context: Then bind the references: look the resources up in this context. What is bound
                 already stays.
+            minimal_spec: Accepted as the original does; there is no stored metadata to leave out.
             **keywords: Schema constraints are on the view, so they are carried over through its
                 transform: ``rank``, ``dtype``, ``domain``, ``shape``, ``chunk_layout``, ``codec``,
                 ``fill_value``, ``dimension_units``, ``schema`` (see `Schema`). What opening may do:
@@ -98,7 +100,6 @@ class Spec(Indexable):
                 ``assume_metadata``, ``assume_cached_metadata`` (see `OpenMode`). When cached
                 content is revalidated: ``recheck_cached_data``, ``recheck_cached_metadata``, or
                 both as ``recheck_cached`` (see `RecheckCacheOption`). Storage: ``kvstore``.
-                ``minimal_spec`` is accepted, and has no effect on a spec.
 
         Raises:
             TypeError: A keyword is unknown, or a value has the wrong type. Then nothing is changed.
@@ -112,10 +113,11 @@ class Spec(Indexable):
             (Unit(4, "nm"),)
         """
         check_context(context)
+        as_flag(minimal_spec, "minimal_spec")
         view = self._view.updated(parse_spec_keywords("Spec.update", keywords))
-        if _is_set(unbind_context, "unbind_context"):
+        if as_flag(unbind_context, "unbind_context"):
             view = view.unbound()
-        if _is_set(strip_context, "strip_context"):
+        if as_flag(strip_context, "strip_context"):
             view = view.stripped()
         self._view = view if context is None else view.bound(context)
 
@@ -286,15 +288,17 @@ def spec_of_view(
     *,
     retain_context: bool | None = None,
     unbind_context: bool | None = None,
+    minimal_spec: bool | None = None,
     **keywords: Unpack[OpenModeKeywords],
 ) -> Spec:
     """Return the spec of a view; see `TensorStore.spec`, whose keywords these are."""
+    as_flag(minimal_spec, "minimal_spec")
     view = view_spec_of(driver, transform).updated(
         parse_spec_keywords("TensorStore.spec", keywords, OpenModeKeywords)
     )
-    if _is_set(unbind_context, "unbind_context"):
+    if as_flag(unbind_context, "unbind_context"):
         return Spec._trusted(view.unbound())
-    return Spec._trusted(view if _is_set(retain_context, "retain_context") else view.stripped())
+    return Spec._trusted(view if as_flag(retain_context, "retain_context") else view.stripped())
 
 
 def schema_of_view(driver: Driver, transform: IndexTransform) -> Schema:
@@ -306,10 +310,6 @@ def schema_of_view(driver: Driver, transform: IndexTransform) -> Schema:
         dimension_units=driver.dimension_units if any(driver.dimension_units) else None,
     )
     return Schema._trusted(attrs.evolve(own.transformed(transform), domain=transform.domain))
-
-
-def _is_set(flag: Any, name: str) -> bool:
-    return as_flag(flag, name)
 
 
 def check_context(context: Any) -> None:
