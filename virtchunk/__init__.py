@@ -170,4 +170,4 @@ for _name in __all__:
     _value = globals()[_name]
     if isinstance(_value, (type, _FunctionType)) and _value.__module__.startswith("virtchunk."):
         _value.__module__ = "virtchunk"
-del _name, _value
+del _name

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-import traceback
 import warnings
 from collections.abc import Awaitable, Callable, Generator
 from inspect import isawaitable
@@ -351,6 +350,8 @@ class Future(Generic[T]):
         try:
             callback(self)
         except Exception:
+            import traceback  # noqa: PLC0415 - rarely needed, and slow to import
+
             traceback.print_exc()
 
     def _changed(self) -> Signal:

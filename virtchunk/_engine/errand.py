@@ -13,8 +13,6 @@ from contextlib import suppress
 from typing import Generic, TypeVar, final
 
 import anyio
-import anyio.from_thread
-import anyio.to_thread
 
 from virtchunk._signal import Signal
 

@@ -42,8 +42,10 @@ class Progress(Protocol):
 class Pace(Protocol):
     """How one task of a job gets along with the others, and with other jobs."""
 
-    waiters: Collection[object]
-    """Who waits for a token; not empty: somebody should have a turn."""
+    @property
+    def waiters(self) -> Collection[object]:
+        """Who waits for a token; not empty: somebody should have a turn."""
+
     paused: bool
     """Set when the task has suspended, so that the event loop had its turn."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import types
 from collections.abc import Awaitable, Callable, Generator
-from concurrent import futures
 from functools import partial
 from typing import Any
 
@@ -30,8 +29,13 @@ _Immediate = (type(None), TimestampedStorageGeneration)
 def needs_waiting(returned: object) -> bool:
     """Say whether what a callback returned is a promise of a result rather than one."""
     return not isinstance(returned, _Immediate) and (
-        isinstance(returned, futures.Future) or hasattr(returned, "__await__")
+        hasattr(returned, "__await__") or _is_thread_future(returned)
     )
+
+
+def _is_thread_future(returned: object) -> bool:
+    """Say whether it is a `concurrent.futures.Future`, without importing that (it is slow)."""
+    return hasattr(returned, "add_done_callback") and not hasattr(returned, "__await__")
 
 
 # -- blocking a thread ---------------------------------------------------------------------------
@@ -75,7 +79,7 @@ def wait_blocking(returned: Any, worker: Worker) -> Any:
     """
     if not needs_waiting(returned):
         return returned
-    if isinstance(returned, Future | futures.Future):
+    if isinstance(returned, Future) or _is_thread_future(returned):
         with Lending(worker):  # whoever completes it may need our token
             return _wait_for_future(returned, worker.check)
     loop = worker.loop
@@ -95,9 +99,7 @@ def wait_blocking(returned: Any, worker: Worker) -> Any:
     return run_in_loop(loop, partial(_await, returned), check=worker.check)
 
 
-def _wait_for_future(
-    future: Future[Any] | futures.Future[Any], check: Callable[[], object] | None
-) -> Any:
+def _wait_for_future(future: Any, check: Callable[[], object] | None) -> Any:
     if isinstance(future, Future):
         return future._result(check)
     signal = Signal()
@@ -172,7 +174,7 @@ async def settle(returned: Any, suspended: Callable[[], object]) -> Any:
     if not needs_waiting(returned):
         return returned
     suspended()
-    if isinstance(returned, futures.Future):
+    if _is_thread_future(returned):
         return await _await_thread_future(returned)
     return await returned
 
@@ -200,7 +202,7 @@ def resume(coroutine: Any, yielded: Any) -> Generator[Any, Any, Any]:
             return stop.value
 
 
-async def _await_thread_future(future: futures.Future[Any]) -> Any:
+async def _await_thread_future(future: Any) -> Any:
     signal = Signal()
     future.add_done_callback(lambda _: signal.set())
     try:

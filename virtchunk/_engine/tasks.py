@@ -7,13 +7,17 @@ time.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import anyio
 import anyio.lowlevel
-from anyio.abc import TaskGroup
 
 from virtchunk._engine.job import Job, raise_first
 from virtchunk._engine.worker import Lending, Worker, current_worker
 from virtchunk._loop import running_loop
+
+if TYPE_CHECKING:
+    from anyio.abc import TaskGroup
 
 __all__ = ("run_in_tasks",)
 

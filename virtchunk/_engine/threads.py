@@ -20,7 +20,6 @@ from functools import partial
 from time import perf_counter
 
 import anyio
-import anyio.from_thread
 import anyio.lowlevel
 from anyio.lowlevel import EventLoopToken
 

@@ -120,7 +120,11 @@ def _one_chunk(transform: IndexTransform, grid: Sequence[DimensionGrid]) -> OneC
     """Return the partition of a request that lies in one chunk; None if it does not, or may not."""
     domain = transform.domain
     lows, highs = domain.inclusive_min, domain.exclusive_max
-    lowers, uppers, outs, parts, sources = [], [], [], [], []
+    lowers: list[int] = []
+    uppers: list[int] = []
+    outs: list[Any] = []
+    parts: list[Any] = []
+    sources: list[tuple[int | None, bool]] = []
     covers, negative = True, False
     for output, cells in zip(transform._output, grid, strict=True):
         source = output.input_dimension
@@ -131,6 +135,7 @@ def _one_chunk(transform: IndexTransform, grid: Sequence[DimensionGrid]) -> OneC
             extent = stride = 1
             sources.append((None, False))
         else:
+            assert output.stride is not None
             stride = output.stride
             extent = highs[source] - lows[source]
             start = output.offset + stride * lows[source]
@@ -152,7 +157,7 @@ def _one_chunk(transform: IndexTransform, grid: Sequence[DimensionGrid]) -> OneC
     used = [source for source, _ in sources if source is not None]
     if len(used) != len(set(used)):
         return None
-    unused = ()
+    unused: tuple[int, ...] = ()
     if len(used) < len(lows):
         unused = tuple(i for i in range(len(lows)) if i not in used)
     if not lowers:  # a 0-d array indexed by () would give a scalar, not a view

@@ -443,11 +443,12 @@ _set_index_exp: Callable[[IndexDomain, tuple[slice, ...]], None] = _Fields.__dic
 
 def domain_factory(
     template: IndexDomain,
-) -> Callable[[tuple[int, ...], tuple[int, ...], tuple[slice, ...]], IndexDomain]:
+) -> Callable[[tuple[int, ...], tuple[int, ...], tuple[slice, ...] | None], IndexDomain]:
     """Return a function that makes domains like ``template``, for loops over chunks.
 
-    The function takes the lower bounds, the exclusive upper bounds and the finished `index_exp`; it
-    checks nothing.  Labels are the template's and all bounds are explicit.
+    The function takes the lower bounds, the exclusive upper bounds and the finished `index_exp`, or
+    None if that is to be made when it is asked for; it checks nothing.  Labels are the template's
+    and all bounds are explicit.
     """
     labels = template.labels
     explicit = (False,) * len(labels)
@@ -455,7 +456,7 @@ def domain_factory(
     def make(
         inclusive_min: tuple[int, ...],
         exclusive_max: tuple[int, ...],
-        index_exp: tuple[slice, ...],
+        index_exp: tuple[slice, ...] | None,
         # Defaults are the fastest variables: locals, without the indirection of a closure's cell.
         fields: Any = _Fields,
         labels: tuple[str, ...] = labels,

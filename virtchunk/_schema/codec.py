@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json as jsonlib
 from typing import Any, final
 
 import attrs
@@ -78,7 +77,9 @@ class CodecSpec:
         return self._members == other._members
 
     def __hash__(self) -> int:
-        return hash(jsonlib.dumps(self._members))
+        import json  # noqa: PLC0415 - rarely needed, and slow to import
+
+        return hash(json.dumps(self._members))
 
     def __repr__(self) -> str:
         return f"CodecSpec({format_json(self._members)})"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as jsonlib
 import math
 import re
 import sys
@@ -131,7 +130,9 @@ class Unit:
         return (Unit, (self.multiplier, self.base_unit))
 
     def __repr__(self) -> str:
-        base_unit = jsonlib.dumps(self.base_unit, ensure_ascii=False)
+        import json  # noqa: PLC0415 - rarely needed, and slow to import
+
+        base_unit = json.dumps(self.base_unit, ensure_ascii=False)
         return f"Unit({_shortest(self.multiplier)}, {base_unit})"
 
     def __str__(self) -> str:
