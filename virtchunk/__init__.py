@@ -17,10 +17,11 @@ Nothing above a step is imported by it; everything up to the third is pure and n
 
 from __future__ import annotations
 
+from importlib import import_module as _import_module
 from types import FunctionType as _FunctionType
+from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 from virtchunk._context.context import Context as Context
-from virtchunk._copy import copy as copy
 from virtchunk._engine.parameters import ReadFunction as ReadFunction
 from virtchunk._engine.parameters import (
     VirtualChunkedReadParameters as VirtualChunkedReadParameters,
@@ -88,10 +89,13 @@ from virtchunk._schema.named_dtypes import uint64 as uint64
 from virtchunk._schema.named_dtypes import ustring as ustring
 from virtchunk._schema.schema import Schema as Schema
 from virtchunk._schema.unit import Unit as Unit
-from virtchunk._spec import Spec as Spec
-from virtchunk._spec.open import open as open  # noqa: A004 - the name it has there, too
 from virtchunk._store import TensorStore as TensorStore
 from virtchunk.kvstore import KvStore as KvStore
+
+if _TYPE_CHECKING:
+    from virtchunk._copy import copy as copy
+    from virtchunk._spec import Spec as Spec
+    from virtchunk._spec.open import open as open  # noqa: A004 - the name it has there, too
 
 __all__ = (
     "ChunkLayout",
@@ -165,9 +169,33 @@ __all__ = (
     "virtual_chunked",
 )
 
-# Tracebacks, documentation and pickles show the path that users import from.
+_LATE = {
+    "Spec": "virtchunk._spec",
+    "copy": "virtchunk._copy",
+    "open": "virtchunk._spec.open",
+}
+"""Where names are that are imported when they are asked for: many programs never do."""
+
+
+def _publish(value: object) -> None:
+    """Have tracebacks, documentation and pickles show the path that users import from."""
+    if isinstance(value, (type, _FunctionType)) and value.__module__.startswith("virtchunk."):
+        value.__module__ = "virtchunk"
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LATE:
+        raise AttributeError(f"module 'virtchunk' has no attribute {name!r}")
+    value: object = getattr(_import_module(_LATE[name]), name)
+    _publish(value)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
 for _name in __all__:
-    _value = globals()[_name]
-    if isinstance(_value, (type, _FunctionType)) and _value.__module__.startswith("virtchunk."):
-        _value.__module__ = "virtchunk"
-del _name
+    if _name not in _LATE:
+        _publish(globals()[_name])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
-from typing import Any, Literal, NoReturn, TypeAlias, Unpack, final
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias, Unpack, final
 
 import numpy as np
 import numpy.typing as npt
@@ -25,9 +25,11 @@ from virtchunk._schema.layout import ChunkLayout
 from virtchunk._schema.layout_transform import transform_layout
 from virtchunk._schema.schema import Schema
 from virtchunk._schema.unit import Unit
-from virtchunk._spec import Spec, schema_of_view, spec_of_view
-from virtchunk._spec.options import OpenModeKeywords
 from virtchunk._stream import DEFAULT_MAX_BYTES, ChunkOrder, ChunkStream
+
+if TYPE_CHECKING:
+    from virtchunk._spec import Spec
+    from virtchunk._spec.options import OpenModeKeywords
 
 __all__ = ("TensorStore",)
 
@@ -274,6 +276,8 @@ class TensorStore(Assignable):
               },
             })
         """
+        from virtchunk._spec import spec_of_view
+
         return spec_of_view(
             self._driver,
             self._transform,
@@ -286,6 +290,8 @@ class TensorStore(Assignable):
     @property
     def schema(self) -> Schema:
         """What the view is: data type, domain, chunk layout and units; a new object."""
+        from virtchunk._spec import schema_of_view
+
         return schema_of_view(self._driver, self._transform)
 
     # -- what it is --------------------------------------------------------------------------

@@ -7,7 +7,6 @@ from itertools import chain, product, repeat
 from math import prod
 from typing import Any, ClassVar, NamedTuple, TypeAlias, cast, final
 
-import attrs
 import numpy as np
 
 from virtchunk._grid.regular import Columns, DimensionGrid, columns
@@ -67,14 +66,22 @@ def axis_of(
 
 
 @final
-@attrs.frozen(eq=False)
 class BoxPartition:
     """A request whose every piece is described by slices."""
 
-    shape: tuple[int, ...]
-    axes: tuple[Axis, ...]
-    unused: tuple[int, ...]
+    __slots__ = (
+        "axes",
+        "shape",
+        "unused",
+    )
     scattered: ClassVar[bool] = False
+
+    def __init__(
+        self, shape: tuple[int, ...], axes: tuple[Axis, ...], unused: tuple[int, ...]
+    ) -> None:
+        self.shape = shape
+        self.axes = axes
+        self.unused = unused
 
     @property
     def total(self) -> int:
@@ -113,13 +120,15 @@ class BoxPartition:
 
 
 @final
-@attrs.frozen(eq=False)
 class NoChunks:
     """An empty request."""
 
-    shape: tuple[int, ...]
+    __slots__ = ("shape",)
     scattered: ClassVar[bool] = False
     total: ClassVar[int] = 0
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.shape = shape
 
     def pieces(self) -> Iterator[tuple[Any, ...]]:
         return iter(())
@@ -135,19 +144,32 @@ class NoChunks:
 
 
 @final
-@attrs.frozen(eq=False)
 class OneChunk:
     """A request that lies in one chunk.
 
     Small reads are common, and should not pay for columns and products.
     """
 
-    shape: tuple[int, ...]
-    piece: tuple[Any, ...]
-    sources: tuple[tuple[int | None, bool], ...]
-    unused: tuple[int, ...]
+    __slots__ = (
+        "piece",
+        "shape",
+        "sources",
+        "unused",
+    )
     scattered: ClassVar[bool] = False
     total: ClassVar[int] = 1
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        piece: tuple[Any, ...],
+        sources: tuple[tuple[int | None, bool], ...],
+        unused: tuple[int, ...],
+    ) -> None:
+        self.shape = shape
+        self.piece = piece
+        self.sources = sources
+        self.unused = unused
 
     def pieces(self) -> Iterator[tuple[Any, ...]]:
         return iter((self.piece,))

@@ -12,7 +12,6 @@ from itertools import product
 from math import prod
 from typing import Any, ClassVar, NamedTuple, TypeAlias, final
 
-import attrs
 import numpy as np
 
 from virtchunk._grid.box import spread
@@ -194,14 +193,22 @@ def _covers(inside: tuple[Array, ...], extents: tuple[int, ...]) -> bool:
 
 
 @final
-@attrs.frozen(eq=False)
 class ScatteredPartition:
     """A request whose pieces are described by index arrays, one broadcast axis per set."""
 
-    shape: tuple[int, ...]
-    sets: tuple[_Set, ...]
-    unused: tuple[int, ...]
+    __slots__ = (
+        "sets",
+        "shape",
+        "unused",
+    )
     scattered: ClassVar[bool] = True
+
+    def __init__(
+        self, shape: tuple[int, ...], sets: tuple[_Set, ...], unused: tuple[int, ...]
+    ) -> None:
+        self.shape = shape
+        self.sets = sets
+        self.unused = unused
 
     @property
     def total(self) -> int:
