@@ -3,12 +3,15 @@
 A chain starts with a domain or a transform and applies up to five operations.  Each operation is
 source text, evaluated for both libraries.  After each step the domain and the output maps (as
 JSON), or the class of the error, must be equal.  ``VIRTCHUNK_CHAINS`` sets the number of chains.
+
+``indexing_cases.txt`` holds expressions written by hand, for what chance does not find.
 """
 
 from __future__ import annotations
 
 import os
 import random
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +19,11 @@ import pytest
 
 from tests.oracle.exclusions import excluded
 
+CASES = [
+    line
+    for line in Path(__file__).with_name("indexing_cases.txt").read_text("utf-8").splitlines()
+    if not line.startswith("#")
+]
 CHAINS = int(os.environ.get("VIRTCHUNK_CHAINS", "400"))
 LABELS = ["x", "y", "z", "w"]
 
@@ -394,3 +402,24 @@ def test_a_chain_of_operations_gives_the_same_domain_maps_and_errors(
     seed: int, original: Any, ours: Any
 ) -> None:
     compare_chain(original, ours, seed)
+
+
+def names(module: Any) -> dict[str, Any]:
+    """What the expressions in ``indexing_cases.txt`` mention."""
+    t = module.IndexTransform(
+        input_inclusive_min=[0, -5, 3], input_exclusive_max=[10, 5, 20], input_labels=["x", "", "z"]
+    )
+    return {"ts": module, "np": np, "d": module.d, "t": t, "u": module.IndexTransform(4)}
+
+
+def outcome(module: Any, source: str) -> Any:
+    try:
+        value = eval(source, names(module))
+        return value.to_json() if hasattr(value, "to_json") else repr(value)
+    except Exception as error:
+        return type(error).__name__
+
+
+@pytest.mark.parametrize("source", CASES)
+def test_an_expression_has_the_same_value_or_error(source: str, original: Any, ours: Any) -> None:
+    assert outcome(original, source) == outcome(ours, source)

@@ -22,7 +22,6 @@ from virtchunk._index.dim_selection import (
     expand_ranges,
     find_label,
     format_dim_selection,
-    normalize_dimension,
     parse_dim_selection,
     resolve_dim_selection,
 )
@@ -145,7 +144,13 @@ class _Transpose:
             if not count:
                 return []
             # One index places all selected dimensions, in their order, from it on.
-            first = normalize_dimension(self.target[0], rank - count + 1)
+            first, last = self.target[0], rank - count
+            if not -last - 1 <= first <= last:
+                raise IndexError(
+                    f"transpose cannot begin {count} selected dimensions at {first}: of {rank}"
+                    f" dimensions that must be in [{-last - 1}, {last}]"
+                )
+            first += last + 1 if first < 0 else 0
             return list(range(first, first + count))
         target: list[int] = []
         for dim in expand_ranges(self.target, rank):

@@ -157,8 +157,12 @@ def _parse_term(item: Any) -> Term:
         return _make_mask(array)
     if array.dtype.kind not in "iu":
         raise IndexError(f"only {_ALLOWED} can be indices, got {_describe_value(item)}")
-    # The rule for conversion is NumPy's "safe"; it refuses 64-bit unsigned integers.
-    array = np.array(array.astype(np.int64, casting="safe"))
+    if not np.can_cast(array.dtype, np.int64):
+        raise TypeError(
+            f"indices must be 64-bit signed integers, got {_describe_value(item)};"
+            " convert it with .astype(np.int64) if its values fit"
+        )
+    array = np.array(array, dtype=np.int64)
     if array.ndim == 0:
         return int(array)
     array.flags.writeable = False
@@ -168,6 +172,8 @@ def _parse_term(item: Any) -> Term:
 def _describe_value(item: Any) -> str:
     if isinstance(item, np.ndarray):
         return f"an array of {item.dtype}"
+    if isinstance(item, int):
+        return f"{item}, which needs more than 64 bits"
     text = repr(item)
     return text if len(text) < 80 else f"an object of type {type(item).__name__}"
 
