@@ -9,14 +9,16 @@ it waits for a `Signal`.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import anyio
-from anyio.lowlevel import EventLoopToken
 
 from virtchunk._control import Control
 from virtchunk._loop import call_soon, cancelled_error, is_running, running_loop, same_loop, spawn
 from virtchunk._signal import Signal
+
+if TYPE_CHECKING:
+    from anyio.lowlevel import EventLoopToken
 
 __all__ = ("run_elsewhere", "run_in_loop")
 

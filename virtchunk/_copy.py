@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from itertools import product
-from typing import Any, TypeAlias, final
+from itertools import pairwise, product
+from typing import TYPE_CHECKING, Any, TypeAlias, final
 
 import anyio
 import anyio.lowlevel
-import numpy as np
 
 from virtchunk._control import Control
 from virtchunk._engine.job import Progress
@@ -19,6 +18,9 @@ from virtchunk._index.domain import IndexDomain
 from virtchunk._schema.conversion import check_cast
 from virtchunk._store import TensorStore
 from virtchunk._stream import DEFAULT_MAX_BYTES
+
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = ("copy",)
 
@@ -91,12 +93,11 @@ class _Copy:
 
     def _prepare(self) -> _Tiles:
         itemsize = self.source.dtype.numpy_dtype.itemsize
-        tiles = _Tiles(
+        return _Tiles(
             self.target.domain,
             _chunk(self.source, self.target),
             max(1, self.max_bytes // _TILES_AT_ONCE // itemsize),
         )
-        return tiles
 
     def run_blocking(self, control: Control) -> None:
         tiles = self._prepare()
@@ -144,7 +145,7 @@ class _Pool:
                     self.copying.progress(self.done, self.total, self.nbytes)
         except anyio.get_cancelled_exc_class():
             raise
-        except BaseException as error:  # noqa: BLE001 - raised by the copy's own task
+        except BaseException as error:
             self.failure = self.failure or error
             scope.cancel()
 
@@ -192,7 +193,7 @@ class _Tiles:
     def __iter__(self) -> Iterator[IndexDomain]:
         explicit = (False,) * self._domain.rank
         labels = self._domain.labels
-        for bounds in product(*[list(zip(cuts, cuts[1:], strict=False)) for cuts in self._cuts]):
+        for bounds in product(*[list(pairwise(cuts)) for cuts in self._cuts]):
             lower = tuple(low for low, _ in bounds)
             upper = tuple(high for _, high in bounds)
             yield IndexDomain._trusted(lower, upper, labels, explicit, explicit)

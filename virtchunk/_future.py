@@ -13,16 +13,18 @@ import time
 import warnings
 from collections.abc import Awaitable, Callable, Generator
 from inspect import isawaitable
-from typing import Any, Generic, Protocol, TypeAlias, TypeVar, final
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar, final
 
 import anyio
 import anyio.lowlevel
-from anyio.lowlevel import EventLoopToken
 
 from virtchunk._bridge import run_in_loop
 from virtchunk._control import Control
 from virtchunk._loop import as_loop, call_soon, cancelled_error, is_running, running_loop
 from virtchunk._signal import Signal
+
+if TYPE_CHECKING:
+    from anyio.lowlevel import EventLoopToken
 
 __all__ = ("Future", "FutureLike", "Operation", "Promise", "WriteFutures")
 
@@ -59,7 +61,7 @@ class Future(Generic[T]):
     Awaitable under asyncio and trio alike. A future of an operation is lazy: it runs inside the
     task that awaits it (or inside the call of `result`), so that cancelling that task
     cancels the work, and it ends there. Awaiting it again gives the same result; awaiting it from
-    several tasks at once runs it once, and if the running task is cancelled, another one takes over.
+    several tasks at once runs it once, and if the running task is cancelled, another takes over.
 
     Constructing a future directly converts a value or an awaitable; a future is returned as it is.
 
@@ -350,12 +352,12 @@ class Future(Generic[T]):
         try:
             callback(self)
         except Exception:
-            import traceback  # noqa: PLC0415 - rarely needed, and slow to import
+            import traceback  # late: rarely needed, and slow to import
 
             traceback.print_exc()
 
     def _changed(self) -> Signal:
-        """Return the signal of the next change of state, set already if there is nothing to wait for."""
+        """Return the signal of the next change of state; set if there is nothing to wait for."""
         with _transition:
             if self._state is _DONE or (self._operation is not None and self._state is _PENDING):
                 signal = Signal()

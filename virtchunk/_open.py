@@ -19,7 +19,7 @@ from virtchunk._open_options import RecheckCacheOption, parse_recheck
 from virtchunk._schema.conversion import convert_array, infer_dtype
 from virtchunk._schema.dimension_units import DimensionUnitsLike
 from virtchunk._schema.dtype import DTypeLike
-from virtchunk._schema.dtype import dtype as DataType  # noqa: N812 - `dtype` is also an argument
+from virtchunk._schema.dtype import dtype as DataType
 from virtchunk._schema.layout import ChunkLayout
 from virtchunk._schema.schema import Schema
 from virtchunk._store import TensorStore

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import anyio
 import anyio.lowlevel
@@ -103,10 +104,8 @@ class Signal:
             self._forget(gate.release)
 
     def _forget(self, listener: Callable[[], object]) -> None:
-        try:
+        with suppress(ValueError):  # already called
             self._listeners.remove(listener)
-        except ValueError:  # already called
-            pass
 
 
 def _pass(gate: threading.Lock, timeout: float | None, check: Callable[[], object] | None) -> bool:

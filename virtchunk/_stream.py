@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, final
 
 import anyio
 import anyio.lowlevel
-import numpy as np
 
 from virtchunk._engine.job import Progress
 from virtchunk._index.domain import IndexDomain
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+    import numpy as np
 
     from virtchunk._store import TensorStore
 
@@ -141,7 +142,7 @@ class ChunkStream:
             array = await self._view[region].read()
         except anyio.get_cancelled_exc_class():
             raise
-        except BaseException as error:  # noqa: BLE001 - raised to whoever iterates
+        except BaseException as error:
             self._failure = self._failure or error
             scope.cancel()
             return

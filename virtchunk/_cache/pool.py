@@ -11,12 +11,15 @@ import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any, TypeAlias, final
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeAlias, final
 
 import attrs
-import numpy as np
 
 from virtchunk._context.kinds import provide
+
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = ("CachePool", "CachePoolStatistics", "ChunkCache", "Entry")
 
@@ -29,8 +32,7 @@ ENTRY_OVERHEAD = 512
 
 @final
 class Entry:
-    """The content of one chunk and what is known about its version. Never changed in place,
-    save for `time`, which revalidation moves forward."""
+    """The content of one chunk and what is known about its version; never changed in place."""
 
     __slots__ = ("array", "generation", "key", "owner", "time")
 
@@ -129,10 +131,8 @@ class CachePool:
 
     def touch(self, entry: Entry) -> None:
         """Mark an entry as the most recently used."""
-        try:
+        with suppress(KeyError):  # evicted in the same moment
             self._order.move_to_end(entry)
-        except KeyError:  # evicted in the same moment
-            pass
 
     def _insert(self, entry: Entry) -> None:
         """Add an entry and evict until the pool is within its limit. Under the lock."""

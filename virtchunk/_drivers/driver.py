@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, TypeAlias, final
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, final
 
 import attrs
-import numpy as np
 
 from virtchunk._context.context import Context
 from virtchunk._engine.job import Progress
@@ -16,6 +15,9 @@ from virtchunk._index.transform import IndexTransform
 from virtchunk._schema.dtype import dtype
 from virtchunk._schema.layout import ChunkLayout
 from virtchunk._schema.unit import Unit
+
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = ("Driver", "Options", "WriteOperation")
 

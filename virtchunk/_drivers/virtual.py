@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias, final
+from typing import TYPE_CHECKING, Any, TypeAlias, final
 
 import anyio.lowlevel
 import numpy as np
-from anyio.lowlevel import EventLoopToken
 
 from virtchunk._cache.pool import CachePool
 from virtchunk._context.context import Context, live
@@ -32,6 +31,9 @@ from virtchunk._schema.dtype import dtype
 from virtchunk._schema.layout import ChunkLayout
 from virtchunk._schema.schema import Schema
 from virtchunk._schema.unit import Unit
+
+if TYPE_CHECKING:
+    from anyio.lowlevel import EventLoopToken
 
 __all__ = ("VirtualDriver",)
 

@@ -12,6 +12,7 @@ followers are rare and pay for everything else:
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from typing import Any, Generic, TypeVar, final
 
 from virtchunk._engine.worker import Worker
@@ -112,10 +113,8 @@ class Claims(Generic[T]):
 
     @staticmethod
     def _withdraw(leader: Worker, follower: object) -> None:
-        try:
+        with suppress(ValueError):  # told, or withdrawn, already
             leader.followers.remove(follower)
-        except ValueError:  # told, or withdrawn, already
-            pass
 
 
 def _depends(leader: Worker, mine: set[Worker], seen: set[Worker]) -> bool:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from functools import partial
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.lowlevel
-from anyio.lowlevel import EventLoopToken
 
 from virtchunk._bridge import run_elsewhere, run_in_loop
 from virtchunk._control import Control
@@ -22,6 +22,9 @@ from virtchunk._engine.tasks import run_in_tasks
 from virtchunk._engine.threads import run_here, run_in_threads
 from virtchunk._engine.worker import current_worker
 from virtchunk._loop import running_loop, same_loop
+
+if TYPE_CHECKING:
+    from anyio.lowlevel import EventLoopToken
 
 __all__ = ("run", "run_blocking")
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from operator import sub
-from typing import Any, TypeAlias
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from virtchunk._engine.parameters import VirtualChunkedReadParameters
 from virtchunk._engine.perform import wait_blocking
 from virtchunk._engine.source import ChunkSource
 from virtchunk._engine.worker import Worker, current_worker
+
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = ("read_one",)
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, TypeAlias, final
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, final
 
 import attrs
-import numpy as np
 
 from virtchunk._future import FutureLike
 from virtchunk._index.domain import IndexDomain
 from virtchunk._schema.generation import TimestampedStorageGeneration
+
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = (
     "ReadFunction",

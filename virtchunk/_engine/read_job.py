@@ -10,9 +10,7 @@ from __future__ import annotations
 from operator import sub
 from time import perf_counter
 from types import CoroutineType
-from typing import Any, TypeAlias, final
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, TypeAlias, final
 
 from virtchunk._cache.pool import Entry
 from virtchunk._engine.job import SLICE, Block, Job, Pace, Progress
@@ -22,6 +20,9 @@ from virtchunk._engine.source import ChunkSource, Key
 from virtchunk._engine.steps import Steps, read_chunk
 from virtchunk._engine.worker import Worker
 from virtchunk._grid.partition import Partition
+
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = ("ReadJob",)
 

@@ -6,10 +6,9 @@ import inspect
 from collections.abc import Callable
 from functools import partial
 from math import inf
-from typing import Any, NoReturn, TypeAlias, final
+from typing import TYPE_CHECKING, Any, TypeAlias, final
 
 import numpy as np
-from anyio.lowlevel import EventLoopToken
 
 from virtchunk._cache.pool import CachePool, ChunkCache, Entry
 from virtchunk._engine.claims import Claims
@@ -18,6 +17,9 @@ from virtchunk._index.domain import IndexDomain, domain_factory
 from virtchunk._limits import Limiter
 from virtchunk._loop import is_running, running_loop
 from virtchunk._schema.generation import TimestampedStorageGeneration
+
+if TYPE_CHECKING:
+    from anyio.lowlevel import EventLoopToken
 
 __all__ = ("NOTHING_CACHED", "ChunkSource", "Key", "is_async", "name_of")
 
@@ -224,11 +226,11 @@ class ChunkSource:
             return _FOR_EVER
         if isinstance(returned, TimestampedStorageGeneration):
             return returned
-        self._refuse(returned, role, key, upper)
+        raise self._refusal(returned, role, key, upper)
 
-    def _refuse(self, returned: object, role: str, key: Key, upper: Key) -> NoReturn:
+    def _refusal(self, returned: object, role: str, key: Key, upper: Key) -> TypeError:
         function = self.read_function if role == "read" else self.write_function
-        raise TypeError(
+        return TypeError(
             f"{role}_function {name_of(function)} returned {returned!r} for chunk "
             f"{self.chunk_name(key, upper)}; return None, a KvStore.TimestampedStorageGeneration "
             "or an awaitable of one"

@@ -11,9 +11,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from math import inf
 from operator import sub
-from typing import Any, NamedTuple, TypeAlias
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from virtchunk._cache.pool import Entry
 from virtchunk._engine.claims import Follower
@@ -21,6 +19,9 @@ from virtchunk._engine.parameters import VirtualChunkedReadParameters, VirtualCh
 from virtchunk._engine.source import NOTHING_CACHED, ChunkSource, Key
 from virtchunk._engine.worker import Worker
 from virtchunk._limits import Limiter
+
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = ("PAUSE", "Call", "Step", "Steps", "read_chunk", "write_chunk")
 

@@ -33,7 +33,7 @@ class _Tasks:
         self.loop = running_loop()
         self.active = 0
         self.starting: set[Worker] = set()
-        """Workers with a token whose tasks have not begun; asyncio may cancel a task before that."""
+        """Workers whose tasks have not begun; asyncio may cancel a task before that."""
         self.failures: list[BaseException] = []
         self.cancelled: list[BaseException] = []
 

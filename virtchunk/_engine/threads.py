@@ -5,9 +5,9 @@ loop stays responsive. In both cases, when they turn out to take long enough tha
 pay, further threads pull from the same iterator.
 
 A read of a single chunk, whose callback has been quick so far, is not worth the some hundred
-microseconds that a loop takes to start a thread and be woken by it. It is handed to a parked thread,
-and the loop waits for that right here, but for two milliseconds at most: if the callback takes
-longer after all, or waits for something that only the loop can give, the loop goes on without it.
+microseconds that a loop takes to start a thread and be woken by it. It is handed to a parked
+thread, and the loop waits for that right here, but for two milliseconds at most: if the callback
+takes longer after all, or waits for something that only the loop can give, the loop goes on.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from collections.abc import Callable
 from contextvars import copy_context
 from functools import partial
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.lowlevel
-from anyio.lowlevel import EventLoopToken
 
 from virtchunk._control import Control
 from virtchunk._engine.errand import check_cancelled, run_errand
@@ -29,6 +29,9 @@ from virtchunk._engine.job import SLICE, Job, raise_first
 from virtchunk._engine.parked import hand_over
 from virtchunk._engine.worker import Lending, Worker, current_worker
 from virtchunk._loop import cancelled_error, running_loop
+
+if TYPE_CHECKING:
+    from anyio.lowlevel import EventLoopToken
 
 __all__ = ("run_here", "run_in_threads")
 

@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, final
 
-from anyio.lowlevel import EventLoopToken
-
 from virtchunk._limits import Limiter
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+    from anyio.lowlevel import EventLoopToken
 
 __all__ = ("Lending", "Worker", "current_worker")
 

@@ -6,9 +6,7 @@ from itertools import islice
 from math import inf
 from operator import sub
 from time import perf_counter
-from typing import Any, TypeAlias, final
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, TypeAlias, final
 
 from virtchunk._engine.job import SLICE, Block, Job, Pace, Progress
 from virtchunk._engine.parameters import VirtualChunkedReadParameters, VirtualChunkedWriteParameters
@@ -17,6 +15,9 @@ from virtchunk._engine.source import ChunkSource, Key
 from virtchunk._engine.steps import Steps, read_chunk, write_chunk
 from virtchunk._engine.worker import Worker
 from virtchunk._grid.partition import Partition
+
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = ("WriteJob",)
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import chain, product, repeat
 from math import prod
-from typing import Any, ClassVar, NamedTuple, TypeAlias, cast, final
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias, cast, final
 
 from virtchunk._grid.regular import Columns, DimensionGrid, columns
+
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = ("Axis", "BoxPartition", "NoChunks", "OneChunk", "arranged", "axis_of", "spread")
 

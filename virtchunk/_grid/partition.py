@@ -3,8 +3,8 @@
 The input dimensions of a transform and the grid dimensions it maps to fall into independent sets.
 Where each set is one strided input dimension over one grid dimension, or a constant, the request is
 a *box*: its pieces are the product of per-dimension columns, and are described by slices
-(`virtchunk._grid.box`). Index arrays, and input dimensions that drive several grid dimensions at once
-(diagonals), go through `_grid/scattered.py`.
+(`virtchunk._grid.box`). Index arrays, and input dimensions that drive several grid dimensions at
+once (diagonals), go through `virtchunk._grid.scattered`.
 
 Pieces are produced lazily: memory does not grow with the number of chunks.
 """
@@ -13,14 +13,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from operator import eq
-from typing import Any, NamedTuple, Protocol, TypeAlias
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 from virtchunk._grid.box import Axis, BoxPartition, NoChunks, OneChunk, axis_of
 from virtchunk._grid.regular import DimensionGrid
 from virtchunk._grid.scattered import scattered_partition
 from virtchunk._index.transform import IndexTransform
+
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = ("Partition", "Piece", "partition")
 

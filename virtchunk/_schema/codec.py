@@ -77,7 +77,7 @@ class CodecSpec:
         return self._members == other._members
 
     def __hash__(self) -> int:
-        import json  # noqa: PLC0415 - rarely needed, and slow to import
+        import json  # late: rarely needed, and slow to import
 
         return hash(json.dumps(self._members))
 

@@ -130,7 +130,7 @@ class Unit:
         return (Unit, (self.multiplier, self.base_unit))
 
     def __repr__(self) -> str:
-        import json  # noqa: PLC0415 - rarely needed, and slow to import
+        import json  # late: rarely needed, and slow to import
 
         base_unit = json.dumps(self.base_unit, ensure_ascii=False)
         return f"Unit({_shortest(self.multiplier)}, {base_unit})"
