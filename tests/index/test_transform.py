@@ -105,6 +105,17 @@ def test_output_maps_must_fit_the_domain(arguments: Any, message: str) -> None:
         IndexTransform(**arguments)
 
 
+def test_an_empty_index_array_depends_only_on_the_dimensions_that_make_it_empty() -> None:
+    array = OutputIndexMap(np.zeros((0, 3), dtype=np.int64))
+
+    of_implicit_extent = IndexTransform(
+        input_shape=[0, 3], implicit_upper_bounds=[False, True], output=[array]
+    )
+    assert of_implicit_extent.output[0] == OutputIndexMap(0)
+    with pytest.raises(ValueError, match="depends on dimension 0"):
+        IndexTransform(input_shape=[0, 3], implicit_upper_bounds=[True, False], output=[array])
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -380,7 +380,9 @@ def _check_array_map(domain: IndexDomain, where: str, output: OutputIndexMap) ->
                 f" domain {domain} has extent {expected}; axis {i} must have that extent, or 1"
             )
         dim = domain[i]
-        if dim.implicit_lower or dim.implicit_upper or not dim.finite:
+        # An array without elements depends only on the dimensions that leave it none.
+        depends = array.size > 0 or extent == 0
+        if depends and (dim.implicit_lower or dim.implicit_upper or not dim.finite):
             raise ValueError(
                 f"the index array of {where} depends on dimension {i} of the domain {domain}, whose"
                 " bounds must then be explicit and finite"
