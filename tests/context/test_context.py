@@ -326,6 +326,10 @@ class TestPickle:
 
 
 class TestLive:
+    def test_a_resource_that_counts_nothing_has_no_statistics(self) -> None:
+        with pytest.raises(NotImplementedError, match="memory_key_value_store"):
+            Context()["memory_key_value_store"].statistics()
+
     def test_is_made_once_per_resource(self) -> None:
         parent = Context({"data_copy_concurrency": {"limit": 2}})
         child = Context({}, parent)

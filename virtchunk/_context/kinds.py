@@ -70,7 +70,13 @@ class ResourceKind:
         }
 
     def create(self, members: Members) -> Any:
-        """Make the object that does the work of a resource with these members."""
+        """Make the object that does the work of a resource with these members.
+
+        Raises:
+            NotImplementedError: Nothing that has been imported uses such resources.
+        """
+        if self.name not in _FACTORIES:
+            raise NotImplementedError(f"nothing that is imported uses a {self.name}")
         return _FACTORIES[self.name](members)
 
 

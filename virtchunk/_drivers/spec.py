@@ -443,11 +443,7 @@ def compose_with_domain(domain: IndexDomain, transform: IndexTransform | None) -
     identity = IndexTransform._identity(domain)
     if transform is None:
         return identity
-    if len(transform._output) != domain.rank:
-        raise ValueError(
-            f"the transform has output rank {len(transform._output)}, "
-            f"but the domain is {domain}, of rank {domain.rank}"
-        )
+    assert len(transform._output) == domain.rank  # or else the spec could not have been made
     try:
         return compose(identity, transform)
     except IndexError as error:

@@ -62,12 +62,13 @@ def parse_spec_keywords(
         raise TypeError(f"{function}() has no keyword argument {unknown[0]!r}")
     values: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     schema = {name: value for name, value in values.items() if name not in _OTHERS}
-    both = values.get("recheck_cached")
+    rechecks = {name: parse_recheck(values[name], name) for name in _RECHECKS if name in values}
+    both = rechecks.get("recheck_cached")  # it takes precedence
     return SpecOptions(
         schema=Schema(**schema)._constraints,
         open_mode=_open_mode(values),
-        recheck_cached_data=_recheck(values, "recheck_cached_data", both),
-        recheck_cached_metadata=_recheck(values, "recheck_cached_metadata", both),
+        recheck_cached_data=rechecks.get("recheck_cached_data") if both is None else both,
+        recheck_cached_metadata=rechecks.get("recheck_cached_metadata") if both is None else both,
         kvstore=_kvstore(values.get("kvstore")),
     )
 
@@ -81,13 +82,6 @@ def _open_mode(values: dict[str, Any]) -> OpenMode | None:
     if not isinstance(mode, OpenMode):
         raise TypeError(f"open_mode must be an OpenMode, got {mode!r}")
     return attrs.evolve(mode, **flags)
-
-
-def _recheck(values: dict[str, Any], name: str, both: Any) -> RecheckCacheOption | None:
-    """One of the two options; ``recheck_cached`` stands for both, and takes precedence."""
-    if both is not None:
-        return parse_recheck(both, "recheck_cached")
-    return parse_recheck(values[name], name) if name in values else None
 
 
 def _kvstore(value: Any) -> Any:
