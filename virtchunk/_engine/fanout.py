@@ -18,7 +18,7 @@ from virtchunk._bridge import run_elsewhere, run_in_loop
 from virtchunk._control import Control
 from virtchunk._engine.errand import check_cancelled
 from virtchunk._engine.job import SLICE, Job
-from virtchunk._engine.tasks import run_in_tasks
+from virtchunk._engine.tasks import run_in_tasks, run_in_this_task
 from virtchunk._engine.threads import run_here, run_in_threads
 from virtchunk._engine.worker import current_worker
 from virtchunk._loop import running_loop, same_loop
@@ -44,7 +44,7 @@ def run_blocking(job: Job, control: Control) -> None:
     if job.is_async and not _is_served(job):
         parent = current_worker.get()
         check = None if parent is None else parent.check or check_cancelled
-        run_in_loop(_home(job), partial(run_in_tasks, job), control, check)
+        run_in_loop(_home(job), partial(run_in_this_task, job), control, check)
     else:
         run_here(job, control)
 
@@ -80,10 +80,11 @@ async def run(job: Job) -> None:
     if await _serve_from_cache(job):
         await anyio.lowlevel.checkpoint()
     elif job.is_async:
-        if job.source.loop is None:
+        loop = job.source.loop
+        if loop is None or same_loop(loop, running_loop()):
             await run_in_tasks(job)
         else:
-            await run_elsewhere(job.source.loop, partial(run_in_tasks, job))
+            await run_elsewhere(loop, partial(run_in_this_task, job))
     else:
         await run_in_threads(job)
 

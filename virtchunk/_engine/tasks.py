@@ -19,7 +19,7 @@ from virtchunk._loop import running_loop
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
-__all__ = ("run_in_tasks",)
+__all__ = ("run_in_tasks", "run_in_this_task")
 
 
 class _Tasks:
@@ -89,6 +89,41 @@ class _TaskPace:
             await self._worker.acquire()
         await anyio.lowlevel.checkpoint()
         return True
+
+
+class _LonePace:
+    """The pace of a task that has no others beside it; see `virtchunk._engine.job.Pace`."""
+
+    waiters = ()
+    paused = False
+
+    def suspended(self) -> None:
+        """Start nothing: there is nothing more to do."""
+
+    async def rest(self) -> bool:
+        await anyio.lowlevel.checkpoint()
+        return True
+
+
+async def run_in_this_task(job: Job) -> None:
+    """Work off a job of async callbacks in this task, which is the engine's own.
+
+    What callbacks do to its context variables must be nobody else's concern.
+    """
+    if job.total > 1:
+        await run_in_tasks(job)
+        return
+    parent = current_worker.get()
+    async with Lending(parent):
+        worker = Worker(job.source.callbacks, parent, running_loop())
+        await worker.acquire()
+        current_worker.set(worker)
+        try:
+            await job.run_pieces(worker, _LonePace())
+        except Exception as error:
+            raise_first(job, [error])
+        finally:
+            worker.close()
 
 
 async def run_in_tasks(job: Job) -> None:
