@@ -398,6 +398,14 @@ def test_more_elements_never_make_a_smaller_chunk(
     assert all(a <= b for a, b in zip(fewer.shape, larger.shape, strict=True))
 
 
+@pytest.mark.parametrize("grid", [ChunkGrid((), (), ()), ChunkGrid((1, 2), (10, 20), (1, 0))])
+def test_layout_of_a_grid_is_what_its_json_says(grid: ChunkGrid) -> None:
+    layout = grid.layout()
+
+    assert ts.ChunkLayout(layout.to_json()) == layout
+    assert layout.codec_chunk.rank == layout.read_chunk.rank
+
+
 def test_layout_of_a_grid_is_precise() -> None:
     layout = ChunkGrid((1, 2), (10, 20), (1, 0)).layout()
 

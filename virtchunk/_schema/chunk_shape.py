@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING, Final, final
 import attrs
 
 from virtchunk._index.interval import INF, INF_UPPER, shift
+from virtchunk._schema.constraints import DimConstraints
 from virtchunk._schema.grid_constraints import WHOLE_DOMAIN, GridConstraints
 from virtchunk._schema.layout import ChunkLayout
 from virtchunk._schema.layout_constraints import LayoutConstraints
 
 if TYPE_CHECKING:
     from virtchunk._index.domain import IndexDomain
-    from virtchunk._schema.constraints import DimConstraints
 
 __all__ = ("DEFAULT_CHUNK_ELEMENTS", "ChunkGrid", "choose_chunk_grid", "choose_chunk_shape")
 
@@ -62,11 +62,17 @@ class ChunkGrid:
             { [0, 5) }
         """
         rank = len(self.shape)
-        constraints = LayoutConstraints().with_rank(rank)
-        grid = constraints.read_chunk.with_rank(rank).add_shape(self.shape, is_hard=True)
-        constraints = constraints.add_grid_origin(self.origin, is_hard=True)
-        constraints = constraints.add_inner_order(self.inner_order, is_hard=True)
-        constraints = constraints.with_grid("read_chunk", grid).with_grid("write_chunk", grid)
+        wishes: tuple[int | None, ...] = (None,) * rank
+        grid = GridConstraints(rank, DimConstraints(self.shape, wishes).or_none())
+        constraints = LayoutConstraints(
+            rank,
+            self.inner_order or None,
+            inner_order_is_hard=rank > 0,
+            grid_origin=DimConstraints(self.origin, wishes).or_none(),
+            write_chunk=grid,
+            read_chunk=grid,
+            codec_chunk=GridConstraints(rank),
+        )
         return ChunkLayout._trusted(constraints)
 
 

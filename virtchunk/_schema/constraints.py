@@ -7,7 +7,7 @@ most one constraint, and the order in which constraints are added matters for so
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Generic, TypeVar, final
 
 import attrs
@@ -89,12 +89,14 @@ class DimConstraints(Generic[T]):
         nothing = (None,) * rank
         return cls(nothing, nothing)
 
-    def add(self, values: Iterable[T | None], *, is_hard: bool) -> DimConstraints[T]:
+    def add(self, values: Sequence[T | None], *, is_hard: bool) -> DimConstraints[T]:
         """Return these constraints and one more for each dimension where ``values`` is not None.
 
         Raises:
             ValueError: Two hard constraints on one dimension differ.
         """
+        if values.count(None) == len(values):
+            return self
         pairs = [
             add_constraint(hard, soft, new, is_hard=is_hard, where=f" for dimension {dim}")
             for dim, (hard, soft, new) in enumerate(zip(self.hard, self.soft, values, strict=True))

@@ -46,6 +46,8 @@ def transform_layout(layout: LayoutConstraints, transform: IndexTransform) -> La
             f"{output_rank}"
         )
     sources = _sources(transform)
+    if sources == [(dim, 0, 1) for dim in range(output_rank)] and layout.rank is not None:
+        return layout
     result = LayoutConstraints().with_rank(len(sources))
     if layout.inner_order is not None:
         order = _transform_order(layout.inner_order, transform)
