@@ -16,8 +16,9 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"_grid"}),
     frozenset({"_context", "_limits", "_open_options"})
     | frozenset({"_batch", "_bridge", "_control", "_future", "_loop", "_signal"}),
-    frozenset({"_cache", "kvstore"}),
+    frozenset({"_cache"}),
     frozenset({"_engine"}),
+    frozenset({"kvstore"}),
     frozenset({"_drivers"}),
     frozenset({"_copy", "_spec", "_store", "_stream", "_transaction"}),
     frozenset({"_open"}),
