@@ -56,7 +56,7 @@ def view_of(transform: IndexTransform, key: Any) -> IndexTransform:
 
 
 def _on_all_dimensions(
-    name: str, parse: Callable[[Any], Any], operation: Callable[..., IndexTransform]
+    name: str, parse: Callable[[Any], Any], operation: Callable[..., IndexTransform], *extra: int
 ) -> Callable[[Any, Any], Any]:
     """Return the function behind a subscriptable property of `DomainOperations`."""
 
@@ -64,7 +64,7 @@ def _on_all_dimensions(
         value = parse(argument)
         transform = owner._get_transform()
         try:
-            result = operation(transform, range(len(transform.domain.labels)), value)
+            result = operation(transform, range(len(transform.domain.labels)), value, *extra)
         except IndexError as error:
             raise ValueError(f"{name}: {error}") from None
         return owner._with_transform(result)
@@ -72,11 +72,10 @@ def _on_all_dimensions(
     return apply
 
 
-_translate_to = _on_all_dimensions("translate_to", operations.parse_vector, operations.translate_to)
-_translate_by = _on_all_dimensions("translate_by", operations.parse_vector, operations.translate_by)
-_translate_backward_by = _on_all_dimensions(
-    "translate_backward_by", operations.parse_vector, operations.translate_backward_by
-)
+_parse, _translate = operations.parse_vector, operations.translate
+_translate_to = _on_all_dimensions("translate_to", _parse, _translate, 0)
+_translate_by = _on_all_dimensions("translate_by", _parse, _translate, 1)
+_translate_backward_by = _on_all_dimensions("translate_backward_by", _parse, _translate, -1)
 _label = _on_all_dimensions("label", operations.parse_labels, operations.label)
 _mark_bounds_implicit = _on_all_dimensions(
     "mark_bounds_implicit", operations.parse_implicit, operations.mark_bounds_implicit

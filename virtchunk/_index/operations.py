@@ -252,7 +252,7 @@ def translate_to(transform: IndexTransform, dims: Sequence[int], origins: Vector
       IndexError: If there are too few or too many origins, a dimension is unbounded below, or a
         bound leaves the range of indices.
     """
-    return _translate(transform, dims, origins, 0)
+    return translate(transform, dims, origins, 0)
 
 
 def translate_by(transform: IndexTransform, dims: Sequence[int], offsets: Vector) -> IndexTransform:
@@ -261,7 +261,7 @@ def translate_by(transform: IndexTransform, dims: Sequence[int], offsets: Vector
     Raises:
       IndexError: If there are too few or too many offsets, or a bound leaves the range of indices.
     """
-    return _translate(transform, dims, offsets, 1)
+    return translate(transform, dims, offsets, 1)
 
 
 def translate_backward_by(
@@ -272,39 +272,49 @@ def translate_backward_by(
     Raises:
       IndexError: If there are too few or too many offsets, or a bound leaves the range of indices.
     """
-    return _translate(transform, dims, offsets, -1)
+    return translate(transform, dims, offsets, -1)
 
 
-def _translate(
+def translate(
     transform: IndexTransform, dims: Sequence[int], values: Vector, sign: int
 ) -> IndexTransform:
-    """Move ``dims`` by ``sign * values``, or to ``values`` if ``sign`` is zero."""
+    """Move ``dims`` by ``sign * values``, or to ``values`` if ``sign`` is zero.
+
+    Raises:
+      IndexError: As `translate_to` and `translate_by` do.
+    """
+    if type(values) is not tuple or len(values) != len(dims):
+        values = expand_vector(values, len(dims))
     domain = transform.domain
     lower = list(domain.inclusive_min)
     upper = list(domain.exclusive_max)
-    moved: dict[int | None, int] = {}
-    for dim, value in zip(dims, expand_vector(values, len(dims)), strict=True):
+    moved = [0] * len(lower)
+    for slot, dim in enumerate(dims):  # `zip(..., strict=True)` is slower, and this is hot
+        value = values[slot]
         if value is None:
             continue
         low = lower[dim]
-        high = upper[dim]
         offset = sign * value if sign else value - low
         if offset == 0 and low != -INF:
             continue
-        if low >= MIN_INDEX and high <= MAX_INDEX:
-            low += offset
-            high += offset
-        if not MIN_INDEX <= low <= high <= MAX_INDEX:
-            low, high = _shift(domain, dim, value, sign)
-        lower[dim] = low
-        upper[dim] = high
+        high = upper[dim]
+        if (
+            low < MIN_INDEX
+            or high > MAX_INDEX
+            or low + offset < MIN_INDEX
+            or high + offset > MAX_INDEX
+        ):
+            lower[dim], upper[dim] = _shift(domain, dim, value, sign)
+        else:
+            lower[dim] = low + offset
+            upper[dim] = high + offset
         moved[dim] = offset
-    if not moved:
+    if not any(moved):
         return transform
     maps: list[OutputIndexMap] = []
     for output in transform._output:
         old = output.input_dimension
-        if old is None or old not in moved:
+        if old is None or not moved[old]:
             maps.append(output)
             continue
         factor: Any = output.stride
@@ -325,7 +335,7 @@ def _translate(
 
 
 def _shift(domain: IndexDomain, dim: int, value: int, sign: int) -> tuple[int, int]:
-    """Do one dimension of `_translate` whose bounds are infinite, or would leave the range."""
+    """Do one dimension of `translate` whose bounds are infinite, or would leave the range."""
     lower, upper = domain.inclusive_min[dim], domain.exclusive_max[dim]
     where = describe_dimension(domain, dim)
     if sign:

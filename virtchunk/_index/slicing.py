@@ -179,14 +179,10 @@ def slice_by_domain(transform: IndexTransform, other: IndexDomain) -> IndexTrans
     same_labels = labels == other.labels
     if len(labels) == len(other.labels) and (same_labels or not any(other.labels)):
         # Domains of chunks are like this: they come from the domain they are applied to.
-        for low, high, old_low, old_high in zip(
-            other.inclusive_min,
-            other.exclusive_max,
-            domain.inclusive_min,
-            domain.exclusive_max,
-            strict=True,
-        ):
-            if low < old_low or high > old_high:
+        old_lower, old_upper = domain.inclusive_min, domain.exclusive_max
+        new_upper = other.exclusive_max
+        for dim, low in enumerate(other.inclusive_min):
+            if low < old_lower[dim] or new_upper[dim] > old_upper[dim]:
                 break
         else:
             lower_flags, upper_flags = other.implicit_lower_bounds, other.implicit_upper_bounds
