@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeAlias, final
 
@@ -122,17 +122,22 @@ class CachePool:
                 in_flight=sum(cache.in_flight() for cache in self._caches),
             )
 
-    def record(self, *, hits: int = 0, misses: int = 0, revalidations: int = 0) -> None:
+    def record(self, *, misses: int = 0, revalidations: int = 0) -> None:
         """Count what readers did since they last told."""
         with self._lock:
-            self._hits += hits
             self._misses += misses
             self._revalidations += revalidations
 
-    def touch(self, entry: Entry) -> None:
-        """Mark an entry as the most recently used."""
-        with suppress(KeyError):  # evicted in the same moment
-            self._order.move_to_end(entry)
+    def used(self, entries: Collection[Entry]) -> None:
+        """Count hits, and mark their entries as the most recently used."""
+        move = self._order.move_to_end
+        for entry in entries:
+            try:  # noqa: SIM105 - `suppress` is slow
+                move(entry)
+            except KeyError:  # evicted in the same moment
+                pass
+        with self._lock:
+            self._hits += len(entries)
 
     def _insert(self, entry: Entry) -> None:
         """Add an entry and evict until the pool is within its limit. Under the lock."""

@@ -47,8 +47,7 @@ def read_one(
         if entry is None or entry.time < bound:
             return False
         request[out] = entry.array[part]
-        source.cache.pool.touch(entry)
-        source.cache.pool.record(hits=1)
+        source.cache.pool.used((entry,))
         return True
     if source.read_is_async or current_worker.get() is not None:
         return False

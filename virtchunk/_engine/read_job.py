@@ -7,7 +7,9 @@ that could be spared; everything else goes through `virtchunk._engine.steps`.
 
 from __future__ import annotations
 
-from operator import sub
+from collections import deque
+from itertools import compress
+from operator import attrgetter, getitem, sub
 from time import perf_counter
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, TypeAlias, final
@@ -22,11 +24,22 @@ from virtchunk._engine.worker import Worker
 from virtchunk._grid.partition import Partition
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     import numpy as np
 
 __all__ = ("ReadJob",)
 
 Array: TypeAlias = "np.ndarray[Any, Any]"
+
+
+_array = attrgetter("array")
+_time = attrgetter("time")
+
+
+def _exhaust(iterator: Iterator[object]) -> None:
+    """Run an iterator to its end, for what its steps do."""
+    deque(iterator, maxlen=0)
 
 
 @final
@@ -147,22 +160,25 @@ class ReadJob(Job):
     def serve(self, block: Block) -> Block:
         """Deliver the pieces that the cache holds fresh enough; return the others."""
         cache = self.source.cache
-        if cache is None:
+        if cache is None or not block:
             return block
-        request, bound, progress, direct = self.request, self.bound, self.progress, self._direct
-        find, touch = cache.entries.get, cache.pool.touch
+        lowers, _, _, outs, parts, covers = zip(*block, strict=True)
+        entries: Sequence[Any] = list(map(cache.entries.get, lowers))
         missing: Block = []
-        for piece in block:
-            entry = find(piece[0])
-            if entry is None or entry.time < bound:
-                missing.append(piece)
-                continue
-            out = piece[3]
-            request[out] = entry.array if direct and piece[5] else entry.array[piece[4]]
-            touch(entry)
-            if progress is not None:
-                self.finished(out)
-        cache.pool.record(hits=len(block) - len(missing))
+        if None in entries or min(map(_time, entries)) < self.bound:
+            found = [entry is not None and entry.time >= self.bound for entry in entries]
+            missing = [piece for piece, is_found in zip(block, found, strict=True) if not is_found]
+            entries, outs, parts, covers = (
+                tuple(compress(column, found)) for column in (entries, outs, parts, covers)
+            )
+        # No loop of ours: all that is left is done by C functions calling each other.
+        arrays = map(_array, entries)
+        if not (self._direct and all(covers)):
+            arrays = map(getitem, arrays, parts)
+        _exhaust(map(self.request.__setitem__, outs, arrays))
+        cache.pool.used(entries)
+        if self.progress is not None:
+            _exhaust(map(self.finished, outs))
         return missing
 
     def _steps(self, lower: Key, upper: Key, worker: Worker) -> Steps:
