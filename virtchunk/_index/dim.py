@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, Final, final, overload
+from typing import Any, ClassVar, Final, final, overload
 
 from virtchunk._index.interval import (
     INF,
@@ -326,7 +326,7 @@ class Dim:
             return NotImplemented
         return self._interval() == other._interval() and self._label == other._label
 
-    __hash__ = None  # type: ignore[assignment]  # it can be changed
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]  # it can be changed
 
     def __str__(self) -> str:
         """Return e.g. ``"x": [0, 5*)``."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, ClassVar, final
 
 if TYPE_CHECKING:
     from typing import SupportsFloat, SupportsIndex
@@ -40,7 +40,7 @@ class TimestampedStorageGeneration:
     """
 
     __slots__ = ("_generation", "_time")
-    __hash__ = None  # type: ignore[assignment]
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]
 
     _generation: bytes
     _time: float

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, Unpack, final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias, Unpack, final
 
 import attrs
 
@@ -73,7 +73,7 @@ class ChunkLayout:
     """
 
     __slots__ = ("_constraints",)
-    __hash__ = None  # type: ignore[assignment]  # `update` changes what it is equal to
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]  # `update` changes what it is equal to
 
     Grid: TypeAlias = _Grid
     """Constraints on the chunks of one grid."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Final, TypedDict, TypeVar, Unpack, final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypedDict, TypeVar, Unpack, final
 
 from virtchunk._schema.grid_constraints import UNCONSTRAINED, GridConstraints
 from virtchunk._schema.json_value import format_json
@@ -81,7 +81,7 @@ class Grid:
     __slots__ = ("_constraints",)
     __qualname__ = "ChunkLayout.Grid"
     __module__ = "virtchunk._schema.layout"  # where that name leads here, for pickle
-    __hash__ = None  # type: ignore[assignment]  # `update` changes what it is equal to
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]  # `update` changes what it is equal to
 
     _constraints: GridConstraints
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Final, TypedDict, Unpack, final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypedDict, Unpack, final
 
 from virtchunk._index.domain import IndexDomain
 from virtchunk._index.indexable import Indexable
@@ -87,7 +87,7 @@ class Schema(Indexable):
     """
 
     __slots__ = ("_constraints",)
-    __hash__ = None  # type: ignore[assignment]  # `update` changes what it is equal to
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]  # `update` changes what it is equal to
 
     _constraints: SchemaConstraints
 

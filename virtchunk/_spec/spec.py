@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Unpack, final
+from typing import TYPE_CHECKING, Any, ClassVar, Unpack, final
 
 import attrs
 
@@ -59,7 +59,7 @@ class Spec(Indexable):
     """
 
     __slots__ = ("_view",)
-    __hash__ = None  # type: ignore[assignment]  # `update` changes what it is equal to
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]  # `update` changes what it is equal to
     __iter__ = None  # otherwise Python would try the indices 0, 1, 2, ...
 
     _view: ViewSpec
