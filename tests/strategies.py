@@ -88,7 +88,7 @@ HUGE = ("ts.inf", "-ts.inf", "ts.inf - 1", "2**62", "-2**63", "2**63 - 1", "2**6
 
 def labels(rank: int) -> st.SearchStrategy[list[str]]:
     """Distinct labels, many of them empty: half-labelled domains take their own alignment rule."""
-    names = st.permutations(["x", "y", "z", "a", "b", "c d"]).map(lambda p: p[:rank])
+    names = st.permutations(["x", "y", "z", "a", "b", "c d", "e", "f"]).map(lambda p: p[:rank])
     kept = st.lists(st.booleans(), min_size=rank, max_size=rank)
     none = st.just([""] * rank)
     return none | st.tuples(names, kept).map(

@@ -312,9 +312,17 @@ def test_the_fast_paths_do_what_the_general_path_does(
         assert general == attempt(function, indices)
 
 
+def test_an_index_array_of_rank_zero_is_an_array_not_an_integer() -> None:
+    assert BASE[1] == BASE[np.array(1)]
+    # It starts the block of index arrays, and counts as zero where nothing can be looked up.
+    assert BASE[np.array(1), :, [1, 2]].shape == (2, 5)
+    assert BASE[np.array(3), 0:0].output[0].offset == 0
+    # Alone it is for all selected dimensions, as an integer is.
+    assert BASE[d[0, 1][np.array(2)]] == BASE[2, 2]
+
+
 def test_terms_may_be_any_kind_of_integer() -> None:
     assert BASE[1, 2:3] == BASE[np.int64(1), np.int8(2) : np.uint64(3)]
-    assert BASE[1] == BASE[np.array(1)]
     assert BASE[1:2] == BASE[1:2:1]
 
 

@@ -58,7 +58,7 @@ def parse_dim_selection(value: Any) -> tuple[DimIdentifier, ...]:
         return (value.decode(),)
     if isinstance(value, slice):
         return (_parse_range(value),)
-    if hasattr(type(value), "__index__") and not isinstance(value, np.ndarray):
+    if hasattr(type(value), "__index__") and np.ndim(value) == 0:
         return (parse_int64(value, "a dimension index"),)
     if isinstance(value, Iterable):
         return tuple([identifier for item in value for identifier in parse_dim_selection(item)])

@@ -138,7 +138,12 @@ def parse_spec(indices: Any, mode: Mode) -> IndexingSpec:
 def _is_scalar(indices: Any, terms: list[Term]) -> bool:
     if isinstance(indices, slice):
         return not any(map(_is_vector, (indices.start, indices.stop, indices.step)))
-    return not isinstance(indices, tuple) and (terms[0] is None or isinstance(terms[0], int))
+    if isinstance(indices, tuple):
+        return False
+    term = terms[0]
+    # An array of rank zero is looked up like any other, but like an integer it fits everywhere.
+    is_single = isinstance(term, ArrayTerm) and term.shape == () and term.arrays != ()
+    return term is None or isinstance(term, int) or is_single
 
 
 def _parse_term(item: Any) -> Term:
@@ -163,8 +168,6 @@ def _parse_term(item: Any) -> Term:
             " convert it with .astype(np.int64) if its values fit"
         )
     array = np.array(array, dtype=np.int64)
-    if array.ndim == 0:
-        return int(array)
     array.flags.writeable = False
     return ArrayTerm(array, (array,), array.shape)
 
