@@ -53,9 +53,12 @@ def observe_spec(spec: Any) -> list[Any]:
     layout.pop("rank", None)  # which the original takes from the other side of the transform
     if 0 in np.shape(spec.to_json()["array"]):
         layout.pop("inner_order")  # of no elements, and by different strides
+    complete = spec.to_json(include_defaults=True)
+    if complete["schema"].get("chunk_layout", {}).keys() == {"rank"}:
+        del complete["schema"]["chunk_layout"]  # which says no more than the schema does
     return [
         repr(spec.to_json()),
-        repr(spec.to_json(include_defaults=True)),
+        repr(complete),
         repr([spec.rank, spec.domain, spec.transform, spec.open_mode]),
         spec.dtype.name,
         [unit and (unit.multiplier, unit.base_unit) for unit in spec.dimension_units],

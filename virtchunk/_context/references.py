@@ -62,7 +62,8 @@ def reference_to_json(kind: str, reference: Any, include_defaults: bool) -> Any:
     A list of one, the mark of what is bound, stays one.
     """
     if isinstance(reference, list):
-        return [reference_to_json(kind, reference[0], include_defaults) or kind]
+        named = reference_to_json(kind, reference[0], include_defaults)
+        return [kind if named is None else named]
     if isinstance(reference, str):
         return None if reference == kind and not include_defaults else reference
     return kind_of(kind).to_json(reference, include_defaults)

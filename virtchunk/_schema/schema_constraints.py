@@ -164,13 +164,15 @@ class SchemaConstraints:
             fill_value.check_domain(self.domain)
         elif self.rank is not None:
             fill_value.check_rank(self.rank)
-        if self.fill_value is not None and self.fill_value != fill_value:
+        if self.fill_value is None:
+            return attrs.evolve(self, fill_value=fill_value)
+        if self.fill_value != fill_value:
             raise ValueError(
                 f"fill_value {fill_value} of dtype {fill_value.data_type.name} differs from "
                 f"{self.fill_value} of dtype {self.fill_value.data_type.name}, "
                 "which was specified before"
             )
-        return attrs.evolve(self, fill_value=fill_value)
+        return self
 
     def with_dimension_units(self, units: DimensionUnits | None) -> SchemaConstraints:
         """Return these constraints with units merged in. No units at all say nothing.

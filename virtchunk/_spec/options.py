@@ -65,11 +65,11 @@ def parse_spec_keywords(
     rechecks = {name: parse_recheck(values[name], name) for name in _RECHECKS if name in values}
     both = rechecks.get("recheck_cached")  # it takes precedence
     return SpecOptions(
-        schema=Schema(**schema)._constraints,
         open_mode=_open_mode(values),
         recheck_cached_data=rechecks.get("recheck_cached_data") if both is None else both,
         recheck_cached_metadata=rechecks.get("recheck_cached_metadata") if both is None else both,
         kvstore=_kvstore(values.get("kvstore")),
+        schema=Schema(**schema)._constraints,
     )
 
 
