@@ -22,14 +22,24 @@ import numpy as np
 import virtchunk as ts
 from virtchunk._schema.generation import TimestampedStorageGeneration
 
-__all__ = ["ASYNC_STYLES", "STYLES", "THREAD_STYLES", "Call", "FakeBackend", "Style", "idle"]
+__all__ = [
+    "ASYNC_STYLES",
+    "STYLES",
+    "THREAD_STYLES",
+    "Call",
+    "FakeBackend",
+    "Style",
+    "awaited",
+    "idle",
+    "until",
+]
 
 Array: TypeAlias = np.ndarray[Any, Any]
 Key: TypeAlias = tuple[int, ...]
 Style: TypeAlias = str
 
 ASYNC_STYLES = ("async", "async one", "async many", "method", "partial", "callable")
-"""Coroutine functions: they differ in how often they suspend and in what kind of object they are."""
+"""Coroutine functions: they differ in how often they suspend and in what kind of callable it is."""
 THREAD_STYLES = ("sync", "coroutine", "awaitable", "future", "thread future")
 """Plain functions, called in threads, which differ in what they return."""
 STYLES = ASYNC_STYLES + THREAD_STYLES
@@ -292,3 +302,17 @@ def idle(*views: ts.TensorStore) -> bool:
         if len(source.reads) or len(source.writes) or source.overtaken:
             return False
     return True
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Let others run until something that a thread brings about has happened.
+
+    For what no event tells: that a thread has got as far as waiting.
+    """
+    while not condition():
+        await anyio.sleep(0.001)
+
+
+async def awaited(awaitable: Awaitable[Any]) -> Any:
+    """Await something, where an async function is wanted."""
+    return await awaitable
