@@ -63,8 +63,9 @@ def _on_all_dimensions(
     def apply(owner: DomainOperations, argument: Any) -> Any:
         value = parse(argument)
         transform = owner._get_transform()
+        dims = range(len(transform.domain.labels))
         try:
-            result = operation(transform, range(len(transform.domain.labels)), value, *extra)
+            result = operation(transform, dims, value, *extra)
         except IndexError as error:
             raise ValueError(f"{name}: {error}") from None
         return owner._with_transform(result)

@@ -15,7 +15,7 @@ from virtchunk._index.interval import (
     format_interval,
     is_valid_interval,
 )
-from virtchunk._index.operations import crop, describe_dimension, describe_interval
+from virtchunk._index.substitution import crop, describe_dimension, describe_interval
 
 if TYPE_CHECKING:
     from virtchunk._index.domain import IndexDomain
