@@ -21,6 +21,7 @@ from importlib import import_module as _import_module
 from types import FunctionType as _FunctionType
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
+from virtchunk._batch import Batch as Batch
 from virtchunk._context.context import Context as Context
 from virtchunk._engine.parameters import ReadFunction as ReadFunction
 from virtchunk._engine.parameters import (
@@ -98,6 +99,7 @@ if _TYPE_CHECKING:
     from virtchunk._spec.open import open as open  # noqa: A004 - the name it has there, too
 
 __all__ = (
+    "Batch",
     "ChunkLayout",
     "CodecSpec",
     "Context",

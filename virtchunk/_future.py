@@ -26,7 +26,7 @@ from virtchunk._signal import Signal
 if TYPE_CHECKING:
     from anyio.lowlevel import EventLoopToken
 
-__all__ = ("Future", "FutureLike", "Operation", "Promise", "WriteFutures")
+__all__ = ("Future", "FutureLike", "NotStarted", "Operation", "Promise", "WriteFutures")
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -36,6 +36,14 @@ _PENDING, _RUNNING, _DONE = range(3)
 
 # Guards the few instructions of each change of state, of all futures; nothing waits under it.
 _transition = threading.Lock()
+
+
+class NotStarted(RuntimeError):
+    """Raised by an operation that may not run yet: its own future stays as it is, for later."""
+
+    def __init__(self, message: str, operation: object) -> None:
+        super().__init__(message)
+        self.operation = operation
 
 
 class Operation(Protocol[T_co]):
@@ -298,7 +306,7 @@ class Future(Generic[T]):
             self._abandon()
             raise
         except BaseException as error:
-            self._settle(error=error)
+            self._fail(operation, error)
             raise
         if scope.cancelled_caught:
             self._settle(error=cancelled_error())
@@ -320,9 +328,15 @@ class Future(Generic[T]):
             self._abandon()
             raise
         except BaseException as error:
-            self._settle(error=error)
+            self._fail(operation, error)
         else:
             self._settle(value)
+
+    def _fail(self, operation: Operation[T], error: BaseException) -> None:
+        if isinstance(error, NotStarted) and error.operation is operation:
+            self._abandon()
+            raise error
+        self._settle(error=error)
 
     def _abandon(self) -> None:
         """Step back from a cancelled run: whoever waits besides us starts it anew."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias, Unpack, fin
 import numpy as np
 import numpy.typing as npt
 
+from virtchunk._batch import Batch, check_batch, join
 from virtchunk._control import Control
 from virtchunk._drivers.driver import Driver, Options, WriteOperation
 from virtchunk._engine.job import Progress
@@ -81,7 +82,7 @@ class TensorStore(Assignable):
         self,
         *,
         order: Literal["C", "F"] = "C",
-        batch: Any = None,
+        batch: Batch | None = None,
         progress: Progress | None = None,
     ) -> Future[Array]:
         """Read the elements of the domain into a new array.
@@ -91,7 +92,8 @@ class TensorStore(Assignable):
 
         Args:
             order: Memory order of the array, ``"C"`` (row-major) or ``"F"`` (column-major).
-            batch: A batch, passed on to callbacks.
+            batch: A `Batch` that the read belongs to: it runs when that is submitted, together
+                with its other reads. Passed on to callbacks.
             progress: Called as ``progress(done, total, nbytes)`` for each finished chunk.
 
         Returns:
@@ -100,8 +102,9 @@ class TensorStore(Assignable):
             have then been cancelled, and none runs any more. Cancelling the await does the same.
 
         Raises:
-            ValueError: If ``order`` is neither; if the view is write-only; (from the future) if
-                the domain is not finite.
+            ValueError: If ``order`` is neither; if the view is write-only; if the batch has been
+                submitted; (from the future) if the domain is not finite.
+            TypeError: If ``batch`` is no `Batch`.
         """
         if order not in {"C", "F"}:
             raise ValueError(f"order must be 'C' or 'F', got {order!r}")
@@ -110,14 +113,14 @@ class TensorStore(Assignable):
         if batch is None and progress is None and self._transaction is None:
             options = _NO_OPTIONS
         else:
-            options = Options(batch, self._transaction, progress)
-        return Future._of(self._driver.read(self._transform, order, options))
+            options = Options(check_batch(batch), self._transaction, progress)
+        return join(batch, self._driver.read(self._transform, order, options))
 
     def write(
         self,
         source: TensorStore | npt.ArrayLike,
         *,
-        batch: Any = None,
+        batch: Batch | None = None,
         can_reference_source_data_indefinitely: bool | None = None,
         progress: Progress | None = None,
     ) -> WriteFutures:
@@ -146,7 +149,7 @@ class TensorStore(Assignable):
         """
         if "w" not in self._driver.mode:
             raise ValueError(f"{self!r} does not support writing: it has no write_function")
-        options = Options(batch, self._transaction, progress)
+        options = Options(check_batch(batch), self._transaction, progress)
         operation: WriteOperation
         if isinstance(source, TensorStore):
             operation = _WriteView(self, source, options)

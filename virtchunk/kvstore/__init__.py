@@ -1,16 +1,31 @@
-"""Key-value stores: the versions of what they hold."""
+"""Key-value stores: bytes by key, in memory, in files or in object stores.
+
+`KvStore` is what is used, and re-exported by the package. Here is what is needed to write a driver:
+an object with the methods of `Driver` or `AsyncDriver`, for `KvStore.from_driver`.
+"""
 
 from __future__ import annotations
 
-from typing import final
+from virtchunk.kvstore.driver import AsyncDriver as AsyncDriver
+from virtchunk.kvstore.driver import Driver as Driver
+from virtchunk.kvstore.file import FileDriver as FileDriver
+from virtchunk.kvstore.memory import MemoryDriver as MemoryDriver
+from virtchunk.kvstore.store import KvStore as KvStore
+from virtchunk.kvstore.values import MISSING as MISSING
+from virtchunk.kvstore.values import WHOLE as WHOLE
+from virtchunk.kvstore.values import ByteRange as ByteRange
+from virtchunk.kvstore.values import KeyRange as KeyRange
+from virtchunk.kvstore.values import ReadResult as ReadResult
 
-from virtchunk._schema import generation as _generation
-
-__all__ = ("KvStore",)
-
-
-@final
-class KvStore:
-    """The namespace of `KvStore.TimestampedStorageGeneration`, as callbacks return it."""
-
-    TimestampedStorageGeneration = _generation.TimestampedStorageGeneration
+__all__ = (
+    "MISSING",
+    "WHOLE",
+    "AsyncDriver",
+    "ByteRange",
+    "Driver",
+    "FileDriver",
+    "KeyRange",
+    "KvStore",
+    "MemoryDriver",
+    "ReadResult",
+)

@@ -1,0 +1,92 @@
+"""What a key-value store asks of the driver below it, which anybody can write.
+
+A driver maps whole keys (the store's path and the key, as bytes) to values. Its four methods are
+either plain functions (`Driver`) or ``async`` (`AsyncDriver`); each is looked at on its own.
+
+Hand an object of either kind to `KvStore.from_driver`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from virtchunk._schema.generation import TimestampedStorageGeneration
+from virtchunk.kvstore.values import ByteRange, KeyRange, ReadResult
+
+__all__ = ("AsyncDriver", "Driver")
+
+
+class Driver(Protocol):
+    """A key-value store with plain methods.
+
+    They are called inside ``result()`` and ``kv[key]`` in the caller's thread, and in a worker
+    thread when the operation is awaited; as many at once as the ``file_io_concurrency`` of the
+    store's context permits. So they must be thread-safe, and may block. A class attribute
+    ``blocks = False`` says that they never wait for anything: then they are called in place, in the
+    event loop's thread as well.
+
+    What they raise reaches the caller as it is.
+    """
+
+    def read(self, key: bytes, if_not_equal: bytes, byte_range: ByteRange) -> ReadResult:
+        r"""Read a key.
+
+        Args:
+            key: The whole key.
+            if_not_equal: If this is the generation of the value, return a result of state
+                ``"unspecified"`` with that generation. Empty: no condition.
+            byte_range: What part of the value to return; see `ByteRange.of`.
+
+        Returns:
+            The value, or a result of state ``"missing"`` with the generation ``b"\x02"``. The
+            stamp's time is one at which this was the case, such as the time before reading.
+
+        Raises:
+            ValueError: The value is shorter than ``byte_range`` says.
+        """
+
+    def write(
+        self, key: bytes, value: bytes | None, if_equal: bytes
+    ) -> TimestampedStorageGeneration:
+        r"""Store or delete (``value=None``) a key, such that it is safe when this returns.
+
+        Args:
+            key: The whole key.
+            value: What to store; None to delete what there is, if anything.
+            if_equal: Do so only if this is the generation of the present value, where ``b"\x02"``
+                stands for a missing one. Empty: no condition.
+
+        Returns:
+            The new generation (``b"\x02"`` for a deleted key); an empty one if the condition did
+            not hold. No two versions of a key may have the same generation.
+        """
+
+    def delete_range(self, range: KeyRange) -> None:  # noqa: A002 - the name in the interface
+        """Delete all keys in a range."""
+
+    def list(self, range: KeyRange) -> Iterable[bytes]:  # noqa: A002
+        """Return all keys in a range, in any order."""
+
+
+class AsyncDriver(Protocol):
+    """A key-value store with ``async`` methods; their contracts are those of `Driver`.
+
+    They run in the task that awaits the operation, and are cancelled with it. A blocking call
+    (``result()``, ``kv[key]``) runs them in the event loop in which the store was made, or which
+    awaits the view whose callback makes the call; in the thread of that loop it is an error.
+    """
+
+    async def read(self, key: bytes, if_not_equal: bytes, byte_range: ByteRange) -> ReadResult:
+        """Read a key; see `Driver.read`."""
+
+    async def write(
+        self, key: bytes, value: bytes | None, if_equal: bytes
+    ) -> TimestampedStorageGeneration:
+        """Store or delete a key; see `Driver.write`."""
+
+    async def delete_range(self, range: KeyRange) -> None:  # noqa: A002
+        """Delete all keys in a range."""
+
+    async def list(self, range: KeyRange) -> Iterable[bytes]:  # noqa: A002
+        """Return all keys in a range, in any order."""

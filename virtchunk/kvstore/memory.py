@@ -1,0 +1,102 @@
+"""The ``memory`` driver: values in a dict, which the stores of a context share."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from itertools import count
+from typing import Any, ClassVar, final
+
+from virtchunk._context import provide
+from virtchunk._schema.generation import TimestampedStorageGeneration
+from virtchunk.kvstore.kinds import Kind, Members, register
+from virtchunk.kvstore.url import encoded
+from virtchunk.kvstore.values import MISSING, ByteRange, KeyRange, ReadResult
+
+__all__ = ("MemoryDriver",)
+
+# Of all such stores: it is held for a few instructions. A child that is forked meanwhile would
+# inherit it held by nobody, and values half changed; so forking takes it first.
+_lock = threading.Lock()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release
+    )
+
+_versions = count(1)  # of the whole process, so that a deleted key never gets an old version again
+
+
+@final
+class MemoryDriver:
+    """Keeps values in memory; see `virtchunk.kvstore.Driver`."""
+
+    __slots__ = ("_values",)
+
+    blocks = False
+
+    def __init__(self) -> None:
+        self._values: dict[bytes, tuple[bytes, bytes]] = {}
+
+    def read(self, key: bytes, if_not_equal: bytes, byte_range: ByteRange) -> ReadResult:
+        """Read a key."""
+        found = self._values.get(key)
+        now = time.time()
+        if found is None:
+            return ReadResult("missing", b"", TimestampedStorageGeneration(MISSING, now))
+        value, generation = found
+        stamp = TimestampedStorageGeneration(generation, now)
+        if generation == if_not_equal:
+            return ReadResult("unspecified", b"", stamp)
+        return ReadResult("value", byte_range.of(value), stamp)
+
+    def write(
+        self, key: bytes, value: bytes | None, if_equal: bytes
+    ) -> TimestampedStorageGeneration:
+        """Store or delete a key."""
+        generation = b"\0" + next(_versions).to_bytes(8, "big") if value is not None else MISSING
+        with _lock:
+            if if_equal:
+                found = self._values.get(key)
+                if if_equal != (MISSING if found is None else found[1]):
+                    return TimestampedStorageGeneration(b"", time.time())
+            if value is None:
+                self._values.pop(key, None)
+            else:
+                self._values[key] = value, generation
+        return TimestampedStorageGeneration(generation, time.time())
+
+    def delete_range(self, range: KeyRange) -> None:  # noqa: A002
+        """Delete all keys in a range."""
+        with _lock:
+            for key in [key for key in self._values if key in range]:
+                del self._values[key]
+
+    def list(self, range: KeyRange) -> list[bytes]:  # noqa: A002
+        """Return all keys in a range, sorted."""
+        with _lock:
+            keys = [key for key in self._values if key in range]
+        return sorted(keys)
+
+
+@register
+class _Memory(Kind):
+    name = "memory"
+    resource_kinds: ClassVar[tuple[str, ...]] = ("memory_key_value_store",)
+    members: ClassVar[Members] = {"atomic": (True, bool)}
+
+    @classmethod
+    def open(cls, members: dict[str, Any], resources: dict[str, Any]) -> MemoryDriver:
+        driver: MemoryDriver = resources["memory_key_value_store"]
+        return driver
+
+    @classmethod
+    def url(cls, members: dict[str, Any], path: str) -> str:
+        return f"memory://{encoded(path)}"
+
+    @classmethod
+    def from_url(cls, rest: str) -> dict[str, Any]:
+        return {"path": rest}
+
+
+provide("memory_key_value_store", lambda members: MemoryDriver())

@@ -1,0 +1,186 @@
+"""Running a driver's methods: in place, in a worker thread, or in a task.
+
+A method that blocks holds a token of the store's limit while it runs, and its caller, if that is
+a callback, lends its own token meanwhile; so nested operations never wait for each other's tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, final
+
+import anyio.lowlevel
+
+from virtchunk._bridge import run_in_loop
+from virtchunk._control import Control
+from virtchunk._engine.errand import check_cancelled, run_errand
+from virtchunk._engine.source import is_async
+from virtchunk._engine.worker import Lending, Worker, current_worker
+from virtchunk._limits import Limiter
+from virtchunk._loop import cancelled_error, is_running, running_loop, same_loop
+
+if TYPE_CHECKING:
+    from anyio.lowlevel import EventLoopToken
+
+__all__ = ("Call", "Runner")
+
+T = TypeVar("T")
+
+
+@final
+class Runner:
+    """A driver, and how its methods are run.
+
+    Args:
+        driver: A `virtchunk.kvstore.Driver` or `virtchunk.kvstore.AsyncDriver`.
+        limiter: How many blocking methods run at once; None for no limit.
+    """
+
+    __slots__ = ("blocks", "driver", "limiter", "made_in")
+
+    def __init__(self, driver: Any, limiter: Limiter | None) -> None:
+        self.driver = driver
+        self.limiter = limiter
+        self.blocks: bool = getattr(driver, "blocks", True)
+        self.made_in = running_loop()
+
+    def run_blocking(self, function: Callable[..., Any], arguments: Any, control: Control) -> Any:
+        """Run a method in this thread; an async one in its loop, which is another's."""
+        control.check()
+        if is_async(function):
+            parent = current_worker.get()
+            check = None if parent is None else parent.check or check_cancelled
+            call = partial(function, *arguments)
+            with Lending(parent):
+                return run_in_loop(self._home(parent), call, control, check)
+        if not self.blocks or self.limiter is None:
+            return function(*arguments)
+        return self._run_limited(partial(function, *arguments), control)
+
+    def _run_limited(self, function: Callable[[], T], control: Control) -> T:
+        parent = current_worker.get()
+        loop = running_loop()
+        assert self.limiter is not None
+        with Lending(parent):
+            worker = Worker(self.limiter, parent, loop, control.check)
+            if loop is not None or _blocks_a_loop(parent):
+                # Whoever holds the tokens may need the loop that is blocked by this very call.
+                worker._take_beyond()
+            else:
+                worker.acquire_blocking()
+            return _run_as(worker, function)
+
+    async def run(self, function: Callable[..., Any], arguments: Any) -> Any:
+        """Run a method from a task. Always checkpoints."""
+        await anyio.lowlevel.checkpoint()
+        if is_async(function):
+            async with Lending(current_worker.get()):
+                return await function(*arguments)
+        if not self.blocks:
+            return function(*arguments)
+        return await self._run_in_thread(partial(function, *arguments))
+
+    async def _run_in_thread(self, function: Callable[[], T]) -> T:
+        if self.limiter is None:
+            return await run_errand(function, _ignore)
+        stop = _Stop()
+        parent = current_worker.get()
+        async with Lending(parent):
+            worker = Worker(self.limiter, parent, running_loop(), stop.check)
+            await worker.acquire()
+            try:
+                return await run_errand(partial(_run_as, worker, function), stop)
+            finally:
+                worker.close()
+
+    def _home(self, parent: Worker | None) -> EventLoopToken:
+        """Return the loop for an async method that somebody blocks for."""
+        here = running_loop()
+        loop = self.made_in if self.made_in is not None and is_running(self.made_in) else None
+        if loop is None and parent is not None:
+            loop = parent.loop
+        blocked = [] if parent is None else [worker.blocks for worker in parent.ancestry()]
+        if (here is not None and loop is None) or any(same_loop(b, loop) for b in [here, *blocked]):
+            raise RuntimeError(
+                "a blocking call in the event loop's own thread would wait for async methods of "
+                f"the driver {self.driver!r} that this loop has to run; use `await kv.read(key)` "
+                "or its like instead of `.result()` or `kv[key]`"
+            )
+        if loop is None:
+            raise ValueError(
+                f"the methods of the driver {self.driver!r} are async and no event loop is "
+                "running; use `await kv.read(key)` or its like"
+            )
+        return loop
+
+
+@final
+class Call(Generic[T]):
+    """One operation on a store; see `virtchunk._future.Operation`."""
+
+    __slots__ = ("arguments", "convert", "function", "runner", "what")
+
+    def __init__(
+        self,
+        what: Callable[[], str],
+        runner: Runner,
+        function: Callable[..., Any],
+        arguments: tuple[Any, ...],
+        convert: Callable[[Any], T],
+    ) -> None:
+        self.what = what
+        self.runner = runner
+        self.function = function
+        self.arguments = arguments
+        self.convert = convert
+
+    def describe(self) -> str:
+        """Name the operation and its store, for warnings."""
+        return self.what()
+
+    def run_blocking(self, control: Control) -> T:
+        """Run in this thread."""
+        return self.convert(self.runner.run_blocking(self.function, self.arguments, control))
+
+    async def run(self) -> T:
+        """Run in this task. Always checkpoints."""
+        return self.convert(await self.runner.run(self.function, self.arguments))
+
+
+def _run_as(worker: Worker, function: Callable[[], T]) -> T:
+    """Run a function with a token; give the token back in this very thread.
+
+    Its task might not get to it: its event loop may be blocked, by somebody who waits for a token.
+    """
+    reset = current_worker.set(worker)
+    try:
+        return function()
+    finally:
+        current_worker.reset(reset)
+        worker.close()
+
+
+def _blocks_a_loop(parent: Worker | None) -> bool:
+    return parent is not None and any(worker.blocks is not None for worker in parent.ancestry())
+
+
+class _Stop:
+    """Whether a thread should stop, as far as `check_cancelled` cannot tell."""
+
+    __slots__ = ("_wanted",)
+
+    def __init__(self) -> None:
+        self._wanted = False
+
+    def __call__(self) -> None:
+        self._wanted = True
+
+    def check(self) -> None:
+        if self._wanted:
+            raise cancelled_error()
+        check_cancelled()
+
+
+def _ignore() -> None:
+    pass
