@@ -314,7 +314,9 @@ def parallel(work: Callable[[Any], None], edge: int, dtype: str) -> Contenders:
             work(result[chunk])
 
     contenders = {
-        m.name: timed(lambda m=m: m.view(read, side=side, edge=edge, dtype=dtype).read().result(), 64)
+        m.name: timed(
+            lambda m=m: m.view(read, side=side, edge=edge, dtype=dtype).read().result(), 64
+        )
         for m in MODULES
     }
     return {**contenders, "floor": timed(bare, 64)}
@@ -330,6 +332,77 @@ def sine(array: Any) -> None:
 
 def unpack(array: Any) -> None:
     array[...] = np.frombuffer(zlib.decompress(_PACKED)).reshape(array.shape)
+
+
+PEER_SIDE, PEER_EDGE = 1024, 32
+PEER_CHUNKS = (PEER_SIDE // PEER_EDGE) ** 2
+
+
+def peer_dask() -> Callable[[], object]:
+    from dask import array, config  # noqa: PLC0415 - optional
+
+    def fill(block_info: Any = None) -> Any:
+        return np.ones((PEER_EDGE, PEER_EDGE), np.int32)
+
+    tiles = (PEER_EDGE,) * (PEER_SIDE // PEER_EDGE)
+
+    def work() -> None:
+        with config.set(scheduler="synchronous"):
+            array.map_blocks(fill, chunks=(tiles, tiles), dtype=np.int32).compute()
+
+    return work
+
+
+def peer_zarr() -> Callable[[], object]:
+    import zarr  # noqa: PLC0415 - optional
+    from zarr.core.buffer import default_buffer_prototype  # noqa: PLC0415
+    from zarr.storage import MemoryStore  # noqa: PLC0415
+
+    class Computed(MemoryStore):
+        """A store whose chunks are made when they are asked for."""
+
+        async def get(self, key: str, prototype: Any = None, byte_range: Any = None) -> Any:
+            if not key.startswith("c/"):
+                return await super().get(key, prototype, byte_range)
+            chunk = np.empty((PEER_EDGE, PEER_EDGE), np.int32)
+            trivial(None, chunk, None)
+            return (prototype or default_buffer_prototype()).buffer.from_bytes(chunk.tobytes())
+
+    opened = zarr.create_array(
+        Computed(),
+        shape=(PEER_SIDE, PEER_SIDE),
+        chunks=(PEER_EDGE, PEER_EDGE),
+        dtype="int32",
+        compressors=None,
+        filters=None,
+    )
+    return lambda: opened[:]
+
+
+def peer_blosc2() -> Callable[[], object]:
+    import blosc2  # noqa: PLC0415 - optional
+
+    def fill(inputs: Any, output: Any, offset: Any) -> None:
+        output[...] = 1
+
+    template = blosc2.zeros((PEER_SIDE, PEER_SIDE), dtype=np.int32, chunks=(PEER_EDGE, PEER_EDGE))
+    lazy = blosc2.lazyudf(fill, (template,), np.int32, chunks=(PEER_EDGE, PEER_EDGE))
+    return lambda: lazy[:]
+
+
+def peers() -> Contenders:
+    """1,024 chunks of 32 x 32 from a trivial function, by everybody who can."""
+    contenders: Contenders = {
+        m.name: timed(
+            lambda m=m: m.view(trivial, side=PEER_SIDE, edge=PEER_EDGE).read().result(),
+            PEER_CHUNKS,
+        )
+        for m in MODULES
+    }
+    for name, make in (("dask", peer_dask), ("zarr", peer_zarr), ("blosc2", peer_blosc2)):
+        with contextlib.suppress(ImportError):
+            contenders[name] = timed(make(), PEER_CHUNKS)
+    return contenders
 
 
 def large_chunks() -> Contenders:
@@ -482,7 +555,9 @@ def rows() -> Iterator[Row]:
     yield Row("one element, cached", one_element, (CACHED,), original=2.5)
     for backend in BACKENDS:
         yield Row(f"await one chunk, {backend}", await_one, (backend,), original=1)
-    yield Row("np.sin 256 x 256, 2 cores", parallel, (sine, 256, "float64"), original=1.2, floor=0.625)
+    yield Row(
+        "np.sin 256 x 256, 2 cores", parallel, (sine, 256, "float64"), original=1.2, floor=0.625
+    )
     yield Row("zlib 512 KB, 2 cores", parallel, (unpack, 256, "float64"), original=1.2, floor=0.625)
     yield Row("64 MB chunks, per MB", large_chunks, original=2.5, floor=1.3, rounds=3)
     yield Row("async callback from sync code", async_from_sync, original=1 / 1.3)
@@ -490,9 +565,18 @@ def rows() -> Iterator[Row]:
     yield Row("t[domain]", creation, ("t[domain]",), original=0.5)
     for backend in BACKENDS:
         yield Row(f"cancel latency, {backend}", cancel_latency, (backend,), most=0.010)
-        yield Row(f"loop stall p99, sync, {backend}", loop_stall, (trivial, backend), most=0.015, rounds=3)
-        yield Row(f"loop stall p99, async, {backend}", loop_stall, (never_suspends, backend), most=0.015, rounds=3)
+        yield Row(
+            f"loop stall p99, sync, {backend}", loop_stall, (trivial, backend), most=0.015, rounds=3
+        )
+        yield Row(
+            f"loop stall p99, async, {backend}",
+            loop_stall,
+            (never_suspends, backend),
+            most=0.015,
+            rounds=3,
+        )
     yield Row("1 M chunks, extra MB", memory, most=5e-6, rounds=1)
+    yield Row("peers", peers, rounds=3)
     yield Row("import", importing, floor=1.3, rounds=5)
 
 

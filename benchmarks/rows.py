@@ -57,13 +57,21 @@ class RowResult:
         times = [time for name, time in self.medians.items() if name.startswith("original")]
         return min(times) if times else None
 
+    def peers(self) -> str:
+        """Return the times of others who can do the same."""
+        known = (OURS, "original", "floor", "ideal")
+        others = {k: v for k, v in self.medians.items() if not k.startswith(known)}
+        return ", ".join(f"{name} {_micro(time)}" for name, time in others.items())
+
     def checks(self) -> list[tuple[str, float, bool | None]]:
         """Return each comparison: its text, its value, and whether it is good enough."""
         ours, row = self.medians[OURS], self.row
         found: list[tuple[str, float, bool | None]] = []
         if self.best_original is not None:
             ratio = self.best_original / ours
-            found.append(("x original", ratio, None if row.original is None else ratio >= row.original))
+            found.append(
+                ("x original", ratio, None if row.original is None else ratio >= row.original)
+            )
         for name, bound in (("floor", row.floor), ("ideal", row.ideal)):
             if name in self.medians:
                 ratio = ours / self.medians[name]
@@ -103,6 +111,9 @@ class Table:
             _ratio(times),
             verdict,
         ]
+        others = result.peers()
+        if others:
+            cells[0] += f" (us: {others})"
         line = f"| {' | '.join(cells)} |"
         self.lines.append(line)
         if verdict == "NO":
