@@ -339,7 +339,7 @@ PEER_CHUNKS = (PEER_SIDE // PEER_EDGE) ** 2
 
 
 def peer_dask() -> Callable[[], object]:
-    from dask import array, config  # noqa: PLC0415 - optional
+    from dask import array, config
 
     def fill(block_info: Any = None) -> Any:
         return np.ones((PEER_EDGE, PEER_EDGE), np.int32)
@@ -354,9 +354,9 @@ def peer_dask() -> Callable[[], object]:
 
 
 def peer_zarr() -> Callable[[], object]:
-    import zarr  # noqa: PLC0415 - optional
-    from zarr.core.buffer import default_buffer_prototype  # noqa: PLC0415
-    from zarr.storage import MemoryStore  # noqa: PLC0415
+    import zarr
+    from zarr.core.buffer import default_buffer_prototype
+    from zarr.storage import MemoryStore
 
     class Computed(MemoryStore):
         """A store whose chunks are made when they are asked for."""
@@ -380,7 +380,7 @@ def peer_zarr() -> Callable[[], object]:
 
 
 def peer_blosc2() -> Callable[[], object]:
-    import blosc2  # noqa: PLC0415 - optional
+    import blosc2
 
     def fill(inputs: Any, output: Any, offset: Any) -> None:
         output[...] = 1
@@ -451,7 +451,7 @@ def creation(text: str) -> Contenders:
     for m in MODULES[:2]:
         names = {"t": m.view(trivial), "domain": m.ts.IndexDomain(shape=[20, 30])}
         code = compile(f"for _ in range(2000): {text}", text, "exec")
-        contenders[m.name] = timed(lambda code=code, names=names: exec(code, names), 2000)  # noqa: S102
+        contenders[m.name] = timed(lambda code=code, names=names: exec(code, names), 2000)
     return contenders
 
 

@@ -84,9 +84,14 @@ class RowResult:
 class Table:
     """The rows so far, as Markdown."""
 
-    HEAD = (
-        "| case | virtchunk (us) | original (us) | floor (us) | faster than original | times floor | ok |",
-        "|---|---|---|---|---|---|---|",
+    COLUMNS = (
+        "case",
+        "virtchunk (us)",
+        "original (us)",
+        "floor (us)",
+        "faster than original",
+        "times floor",
+        "ok",
     )
 
     def __init__(self) -> None:
@@ -122,7 +127,8 @@ class Table:
 
     def text(self) -> str:
         """Return the whole table."""
-        return "\n".join((*self.HEAD, *self.lines)) + "\n"
+        head = (f"| {' | '.join(self.COLUMNS)} |", "|---" * len(self.COLUMNS) + "|")
+        return "\n".join((*head, *self.lines)) + "\n"
 
     def closing(self) -> str:
         """Return what has not been reached."""
