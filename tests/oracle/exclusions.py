@@ -45,6 +45,10 @@ def _sentinel(x: Any, operation: str) -> bool:
     return "-2**63" in operation
 
 
+def _wrapping_offset(x: Any, operation: str) -> bool:
+    return "2**63 - 1" in operation and "translate" in operation
+
+
 def _reversed_slice_with_implicit_bound(x: Any, operation: str) -> bool:
     """``7::-1`` or ``:4:-1``, or any reversed slice of nothing, where a bound is implicit."""
     found = re.findall(r"([^\[\]:, ]*):([^\[\]:, ]*):-\d", operation)
@@ -130,6 +134,11 @@ EXCLUSIONS = (
         "-2**63 as a coordinate",
         "the smallest 64-bit integer means None inside the original, and is not an error",
         _sentinel,
+    ),
+    Exclusion(
+        "translation by the largest 64-bit integer",
+        "possible where bounds are infinite; coordinates beyond 64 bits then wrap when it is called",
+        _wrapping_offset,
     ),
     Exclusion(
         "reversed slice of a dimension with an implicit bound",
