@@ -33,7 +33,7 @@ nitpick_ignore_regex = [
     ("py:.*", r"[a-z_]+"),  # builtins
     # Types that a signature names and that have no page of their own.
     ("py:.*", r"virtchunk\._.*"),
-    ("py:.*", r"[A-Z]\w*(Like|Option|Units)"),
+    ("py:.*", r"[A-Z]\w*(Keywords|Like|Option|Units)"),
 ]
 
 

@@ -46,7 +46,7 @@ def open(  # noqa: A001 - the public name
         **keywords: Further constraints and options: those of `Spec.update`.
 
     Returns:
-        A future of the view. It is done at once: no driver has to wait for anything.
+        A future of the view, which is done at once because no driver has to wait.
 
     Raises:
         TypeError: An argument has the wrong type.
