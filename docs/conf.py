@@ -30,10 +30,13 @@ nitpick_ignore_regex = [
     # Names of other projects: their pages are not read at build time, which needs no network.
     ("py:.*", r"(anyio|asyncio|attr|collections|concurrent|contextvars|np|npt|numpy)\..*"),
     ("py:.*", r"(types|typing|typing_extensions)\..*"),
-    ("py:.*", r"[a-z_]+"),  # builtins
+    ("py:.*", r"(builtins\.)?[a-z_]+"),
     # Types that a signature names and that have no page of their own.
     ("py:.*", r"virtchunk\._.*"),
-    ("py:.*", r"[A-Z]\w*(Keywords|Like|Option|Units)"),
+    # Names that only a type checker resolves.
+    ("py:.*", r"[A-Z]\w*"),
+    # What stands before a colon in a "Returns" section, when it is prose.
+    ("py:class", r".* .*"),
 ]
 
 
