@@ -256,6 +256,9 @@ def test_wrong_terms_are_refused_when_the_expression_is_made() -> None:
         d[0][..., ...]
     with pytest.raises(IndexError, match="can be indices, got 'x'"):
         d[0]["x"]
+    with pytest.raises(IndexError, match="cannot be broadcast"):
+        d[0, 1][[1, 2], [3, 4, 5]]
+    assert d[0, 1].oindex[[1, 2], [3, 4, 5]] == d[0, 1].oindex[(1, 2), (3, 4, 5)]
 
 
 def test_bytes_are_labels() -> None:

@@ -207,6 +207,7 @@ def test_labels_stay_with_slices_and_go_with_arrays() -> None:
         (np.s_[1.5:], TypeError, "must be integers or None, got 1.5"),
         (np.s_["a":], TypeError, "must be integers or None, got 'a'"),
         (np.array([2], dtype=np.uint64), TypeError, "an array of uint64; convert it"),
+        (np.s_[0, 1.5:], TypeError, "got 1.5"),
         ([[2], [3, 4]], ValueError, "inhomogeneous"),
     ],
     ids=str,

@@ -118,7 +118,8 @@ def parse_spec(indices: Any, mode: Mode) -> IndexingSpec:
     """Parse an indexing expression.
 
     Raises:
-      IndexError: If a term is of a kind that is not allowed, or there is more than one ``...``.
+      IndexError: If a term is of a kind that is not allowed, there is more than one ``...``, or
+        index arrays cannot be broadcast together.
       TypeError: If a slice is not made of integers, or an array cannot be converted safely.
       ValueError: If an array is ragged.
     """
@@ -129,10 +130,29 @@ def parse_spec(indices: Any, mode: Mode) -> IndexingSpec:
         elif isinstance(item, slice):
             terms.extend(_parse_slice(item))
         else:
-            terms.append(_parse_term(item))
-    if terms.count(...) > 1:
-        raise IndexError("an indexing expression may contain `...` only once")
+            term = _parse_term(item)
+            if term is Ellipsis and term in terms:
+                raise IndexError("an indexing expression may contain `...` only once")
+            terms.append(term)
+            if isinstance(term, ArrayTerm) and mode != "oindex":
+                broadcast([term for term in terms if isinstance(term, ArrayTerm)])
     return IndexingSpec(tuple(terms), _is_scalar(indices, terms), mode)
+
+
+def broadcast(terms: list[ArrayTerm]) -> tuple[int, ...]:
+    """Return the shape that the arrays of all these terms have together.
+
+    Raises:
+      IndexError: If there is none.
+    """
+    try:
+        return np.broadcast_shapes(*[term.shape for term in terms])
+    except ValueError:
+        shapes = ", ".join([str(term.shape) for term in terms])
+        raise IndexError(
+            f"index arrays of shapes {shapes} cannot be broadcast together; to combine each index"
+            " of one with each index of the others, use oindex"
+        ) from None
 
 
 def _is_scalar(indices: Any, terms: list[Term]) -> bool:

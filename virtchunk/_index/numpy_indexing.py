@@ -19,9 +19,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-import numpy as np
-
-from virtchunk._index.index_terms import ArrayTerm, IndexingSpec, Term, parse_spec
+from virtchunk._index.index_terms import ArrayTerm, IndexingSpec, Term, broadcast, parse_spec
 from virtchunk._index.index_terms import NumpyIndexingSpec as NumpyIndexingSpec
 from virtchunk._index.index_terms import NumpyIndexTerm as NumpyIndexTerm
 from virtchunk._index.index_terms import newaxis as newaxis
@@ -46,7 +44,11 @@ def index(transform: IndexTransform, indices: Any) -> IndexTransform:
       TypeError: If a slice is not made of integers, or an array cannot be converted safely.
     """
     terms = indices if type(indices) is tuple else (indices,)
-    result = index_by_slices(transform, terms) or index_by_arrays(transform, terms, True)
+    try:
+        result = index_by_slices(transform, terms) or index_by_arrays(transform, terms, True)
+    except IndexError:
+        parse_spec(indices, "default")  # an expression that is not valid at all says that first
+        raise
     return result or apply_spec(transform, parse_spec(indices, "default"))
 
 
@@ -243,7 +245,7 @@ class _Builder:
         self.first_block: list[int] = []
         if spec.mode != "oindex":
             self.joint = [term for term in spec.terms if isinstance(term, ArrayTerm)]
-            self.joint_shape = _broadcast(self.joint)
+            self.joint_shape = broadcast(self.joint)
             if block_first or spec.mode == "vindex" or not _arrays_are_adjacent(spec.terms):
                 self.first_block = self._add_joint_block()
 
@@ -337,14 +339,3 @@ class _Builder:
         if self.dims[old] == NO_DIMENSION:
             return OutputIndexMap._constant(self.offsets[old])
         return OutputIndexMap._single(self.dims[old], self.offsets[old], self.strides[old])
-
-
-def _broadcast(terms: list[ArrayTerm]) -> tuple[int, ...]:
-    try:
-        return np.broadcast_shapes(*[term.shape for term in terms])
-    except ValueError:
-        shapes = ", ".join([str(term.shape) for term in terms])
-        raise IndexError(
-            f"index arrays of shapes {shapes} cannot be broadcast together; to combine each index"
-            " of one with each index of the others, use oindex"
-        ) from None
