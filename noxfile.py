@@ -77,9 +77,14 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure beside the original, in one run, and print each target as a ratio."""
+    """Measure beside the original, in one run, and print ratios; ``-- engine`` runs one."""
     install(session, ".[trio]", "bench")
-    session.run("python", "benchmarks", *session.posargs)
+    if session.posargs:
+        script, *arguments = session.posargs
+        session.run("python", f"benchmarks/{script}.py", *arguments)
+        return
+    for script in ("indexing", "engine"):
+        session.run("python", f"benchmarks/{script}.py")
 
 
 @nox.session
