@@ -11,7 +11,6 @@ import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Collection
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeAlias, final
 
 import attrs
@@ -44,7 +43,8 @@ class Entry:
         """The version the callback named; empty if it named none."""
         self.time = time
         """When the content was known to be current: seconds since the epoch, ``inf`` for ever."""
-        self.owner: ChunkCache | None = None
+        self.owner: dict[Key, Entry] | None = None
+        """The view's entries, which this one is among; not the view, which may go before it."""
 
     @property
     def nbytes(self) -> int:
@@ -148,8 +148,8 @@ class CachePool:
             self._total -= oldest.nbytes
             self._evictions += 1
             owner = oldest.owner
-            if owner is not None and owner.entries.get(oldest.key) is oldest:
-                del owner.entries[oldest.key]
+            if owner is not None and owner.get(oldest.key) is oldest:
+                del owner[oldest.key]
 
     def _remove(self, entry: Entry) -> None:
         """Forget an entry. Under the lock."""
@@ -208,7 +208,7 @@ class ChunkCache:
         before = self.entries.get(entry.key)
         if before is not None:
             self.pool._remove(before)
-        entry.owner = self
+        entry.owner = self.entries
         self.entries[entry.key] = entry
         self.pool._insert(entry)
 
