@@ -137,7 +137,7 @@ EXCLUSIONS = (
     ),
     Exclusion(
         "translation by the largest 64-bit integer",
-        "possible where bounds are infinite; coordinates beyond 64 bits then wrap when it is called",
+        "possible where bounds are infinite; called, it wraps coordinates beyond 64 bits",
         _wrapping_offset,
     ),
     Exclusion(
