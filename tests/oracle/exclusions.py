@@ -80,6 +80,22 @@ def _merge_that_repeats_a_label(x: Any, operation: str) -> bool:
     return len(set(labels)) < len(labels)
 
 
+def _array_joins_dimensions(x: Any, operation: str) -> bool:
+    """An index array over two dimensions that other output maps of a virtual view use too."""
+    import tensorstore  # the caller has checked that it is there
+
+    if not isinstance(x, tensorstore.TensorStore) or x.dtype.name != "int64":
+        return False
+    try:
+        result = apply(tensorstore, x.spec().transform, operation)
+    except Exception:
+        return False
+    used = {output.input_dimension for output in result.output}
+    arrays = [m.index_array for m in result.output if m.index_array is not None]
+    varying = [{dim for dim, extent in enumerate(array.shape) if extent > 1} for array in arrays]
+    return any(len(dims & used) > 1 for dims in varying)
+
+
 def _array_over_implicit_nothing(x: Any, operation: str) -> bool:
     """An index array, and a dimension of the result that is empty within implicit bounds."""
     kind = type(x).__name__
@@ -159,6 +175,11 @@ EXCLUSIONS = (
         "hull or intersect of domains that have one label at different dimensions",
         "makes a domain in which two dimensions have the same label, an invalid one",
         _merge_that_repeats_a_label,
+    ),
+    Exclusion(
+        "read through an index array over two dimensions that other output maps use too",
+        "a segmentation fault when the chunks are looked up, depending on the order of the maps",
+        _array_joins_dimensions,
     ),
     Exclusion(
         "index array beside a dimension that is empty within implicit bounds",
