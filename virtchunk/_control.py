@@ -8,7 +8,7 @@ from typing import final
 
 from virtchunk._loop import cancelled_error
 
-__all__ = ("Control",)
+__all__ = ("Control", "InLoopError", "NoLoopError", "NotHere")
 
 
 @final
@@ -52,3 +52,22 @@ class Control:
             raise cancelled_error()
         if self.late():
             raise TimeoutError("the operation did not finish within its timeout; it was stopped")
+
+
+class NotHere(Exception):
+    """Raised by a blocking run that cannot be made in this thread, before anything has begun.
+
+    A future whose own run it was (``control`` tells) can still be awaited.
+    """
+
+    def __init__(self, message: str, control: Control) -> None:
+        super().__init__(message)
+        self.control = control
+
+
+class InLoopError(NotHere, RuntimeError):
+    """A blocking call in an event loop's own thread would wait for what only this loop can do."""
+
+
+class NoLoopError(NotHere, ValueError):
+    """A blocking call would need an event loop, and there is none."""

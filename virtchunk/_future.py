@@ -12,15 +12,16 @@ import threading
 import time
 import warnings
 from collections.abc import Awaitable, Callable, Generator
+from functools import partial
 from inspect import isawaitable
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar, final
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar, final, overload
 
 import anyio
 import anyio.lowlevel
 
 from virtchunk._bridge import run_in_loop
-from virtchunk._control import Control
-from virtchunk._loop import as_loop, call_soon, cancelled_error, is_running, running_loop
+from virtchunk._control import Control, InLoopError, NoLoopError, NotHere
+from virtchunk._loop import as_loop, call_soon, cancelled_error, is_running, running_loop, same_loop
 from virtchunk._signal import Signal
 
 if TYPE_CHECKING:
@@ -34,8 +35,10 @@ T_contra = TypeVar("T_contra", contravariant=True)
 
 _PENDING, _RUNNING, _DONE = range(3)
 
-# Guards the few instructions of each change of state, of all futures; nothing waits under it.
-_transition = threading.Lock()
+# Guards the few instructions of each change of state, of all futures; nothing waits under it. A
+# finalizer or a signal handler may run between any two instructions and complete a future in this
+# very thread: so it is reentrant, and what adds a waiter looks at the state once more afterwards.
+_transition = threading.RLock()
 
 
 class NotStarted(RuntimeError):
@@ -89,6 +92,7 @@ class Future(Generic[T]):
         "_cancel_run",
         "_error",
         "_operation",
+        "_runner",
         "_signal",
         "_state",
         "_value",
@@ -98,11 +102,18 @@ class Future(Generic[T]):
     _cancel_run: Callable[[], object] | None
     _error: BaseException | None
     _operation: Operation[T] | None
+    _runner: EventLoopToken | None
     _signal: Signal | None
     _state: int
     _value: T
 
-    def __new__(cls, future: FutureLike[T], *, loop: object | None = None) -> Future[T]:
+    @overload
+    def __new__(cls, future: Future[T], *, loop: object | None = None) -> Future[T]: ...
+    @overload
+    def __new__(cls, future: Awaitable[T], *, loop: object | None = None) -> Future[T]: ...
+    @overload
+    def __new__(cls, future: T, *, loop: object | None = None) -> Future[T]: ...
+    def __new__(cls, future: Any, *, loop: object | None = None) -> Future[Any]:
         if isinstance(future, Future):
             return future
         if isawaitable(future):
@@ -121,7 +132,7 @@ class Future(Generic[T]):
         self = object.__new__(cls)
         self._operation = operation
         self._state = _PENDING
-        self._error = self._signal = self._callbacks = self._cancel_run = None
+        self._error = self._signal = self._callbacks = self._cancel_run = self._runner = None
         return self
 
     @classmethod
@@ -130,9 +141,6 @@ class Future(Generic[T]):
         self._value = value
         self._state = _DONE
         return self
-
-    def __init__(self, future: FutureLike[T], *, loop: object | None = None) -> None:
-        """Do nothing: everything is done in ``__new__``, which may return an existing future."""
 
     def __reduce__(self) -> str:
         raise TypeError("a Future cannot be pickled; pickle its result")
@@ -154,6 +162,8 @@ class Future(Generic[T]):
                 stacklevel=2,
                 source=self,
             )
+            if isinstance(operation, _Awaiting):
+                operation.close()
 
     # -- waiting -----------------------------------------------------------------------------
 
@@ -169,8 +179,11 @@ class Future(Generic[T]):
             if self._state is _DONE:
                 await anyio.lowlevel.checkpoint()
                 return self._outcome()
-            if self._claim():
-                return await self._run_here()
+            loop = running_loop()
+            assert loop is not None
+            scope = anyio.CancelScope()
+            if self._claim(partial(call_soon, loop, scope.cancel), loop):
+                return await self._run_here(scope)
             await self._changed().wait()
 
     def result(self, timeout: float | None = None, deadline: float | None = None) -> T:
@@ -212,9 +225,16 @@ class Future(Generic[T]):
 
     def _finish(self, deadline: float | None, check: Callable[[], object] | None = None) -> None:
         while self._state is not _DONE:
-            if self._claim():
-                self._run_blocking(deadline)
+            control = Control(deadline)
+            if self._claim(control.cancel, None):
+                self._run_blocking(control)
                 return
+            runner = self._runner
+            if runner is not None and same_loop(runner, running_loop()):
+                raise RuntimeError(
+                    "a blocking call in the event loop's own thread would wait for a task of this "
+                    "loop; use `await` instead of `.result()`"
+                )
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
             if not self._changed().wait_blocking(left, check):
                 raise TimeoutError("the result was not ready within the timeout")
@@ -238,6 +258,10 @@ class Future(Generic[T]):
         """Say whether the operation has completed, failed or been cancelled."""
         return self._state is _DONE
 
+    def _idle(self) -> bool:
+        """Say whether the operation is there to be run, and nobody runs it."""
+        return self._state is _PENDING
+
     def cancelled(self) -> bool:
         """Say whether the operation was cancelled."""
         return self._state is _DONE and isinstance(self._error, type(cancelled_error()))
@@ -253,10 +277,14 @@ class Future(Generic[T]):
                 return False
             stop = self._cancel_run
             running = self._state is _RUNNING
+            operation = self._operation
         if running and stop is not None:
             stop()
             return True
-        return self._settle(error=cancelled_error())
+        cancelled = self._settle(error=cancelled_error())
+        if cancelled and isinstance(operation, _Awaiting):
+            operation.close()
+        return cancelled
 
     def add_done_callback(self, callback: Callable[[Future[T]], object]) -> None:
         """Have ``callback(self)`` called on completion, at once if it is complete already.
@@ -265,12 +293,14 @@ class Future(Generic[T]):
         the future.
         """
         with _transition:
+            if self._callbacks is None:
+                self._callbacks = []
+            self._callbacks.append(callback)
             if self._state is not _DONE:
-                if self._callbacks is None:
-                    self._callbacks = []
-                self._callbacks.append(callback)
                 return
-        self._call(callback)
+            callbacks, self._callbacks = self._callbacks, None
+        for known in callbacks:
+            self._call(known)
 
     def remove_done_callback(self, callback: Callable[[Future[T]], object]) -> int:
         """Forget ``callback``; return how many times it had been added."""
@@ -281,29 +311,23 @@ class Future(Generic[T]):
 
     # -- one run -----------------------------------------------------------------------------
 
-    def _claim(self) -> bool:
+    def _claim(self, stop: Callable[[], object], loop: EventLoopToken | None) -> bool:
         """Become the one who runs the operation, if it is there to be run."""
         with _transition:
             if self._operation is None or self._state is not _PENDING:
                 return False
             self._state = _RUNNING
+            self._cancel_run, self._runner = stop, loop
             return True
 
-    async def _run_here(self) -> T:
+    async def _run_here(self, scope: anyio.CancelScope) -> T:
         operation = self._operation
         assert operation is not None
-        loop = running_loop()
-        assert loop is not None
-        scope = anyio.CancelScope()
-        self._cancel_run = lambda: call_soon(loop, scope.cancel)
         try:
             with scope:
                 value = await operation.run()
-        except anyio.get_cancelled_exc_class():
-            self._abandon()
-            raise
-        except GeneratorExit:
-            self._abandon()
+        except (GeneratorExit, anyio.get_cancelled_exc_class()):
+            self._abandon(for_ever=scope.cancel_called)
             raise
         except BaseException as error:
             self._fail(operation, error)
@@ -314,11 +338,9 @@ class Future(Generic[T]):
         self._settle(value)
         return value
 
-    def _run_blocking(self, deadline: float | None) -> None:
+    def _run_blocking(self, control: Control) -> None:
         operation = self._operation
         assert operation is not None
-        control = Control(deadline)
-        self._cancel_run = control.cancel
         try:
             value = operation.run_blocking(control)
         except (TimeoutError, KeyboardInterrupt) as error:
@@ -327,6 +349,12 @@ class Future(Generic[T]):
                 return
             self._abandon()
             raise
+        except NotHere as error:
+            if error.control is not control:  # it is another operation's, in a callback of this one
+                self._settle(error=error)
+                return
+            self._step_back()
+            raise
         except BaseException as error:
             self._fail(operation, error)
         else:
@@ -334,14 +362,21 @@ class Future(Generic[T]):
 
     def _fail(self, operation: Operation[T], error: BaseException) -> None:
         if isinstance(error, NotStarted) and error.operation is operation:
-            self._abandon()
+            self._step_back()
             raise error
         self._settle(error=error)
 
-    def _abandon(self) -> None:
-        """Step back from a cancelled run: whoever waits besides us starts it anew."""
+    def _abandon(self, for_ever: bool = False) -> None:
+        """End a cancelled run: whoever waits besides us starts it anew, if it can be."""
+        if for_ever or isinstance(self._operation, _Awaiting):
+            self._settle(error=cancelled_error())
+        else:
+            self._step_back()
+
+    def _step_back(self) -> None:
+        """Leave the operation to others, as if it had not been run."""
         with _transition:
-            self._state = _PENDING
+            self._state, self._runner = _PENDING, None
             signal, self._signal = self._signal, None
         if signal is not None:
             signal.set()
@@ -352,7 +387,7 @@ class Future(Generic[T]):
                 return False
             self._value, self._error = value, error
             self._state = _DONE
-            self._operation = self._cancel_run = None
+            self._operation = self._cancel_run = self._runner = None
             signal, self._signal = self._signal, None
             callbacks, self._callbacks = self._callbacks, None
         if signal is not None:
@@ -373,13 +408,14 @@ class Future(Generic[T]):
     def _changed(self) -> Signal:
         """Return the signal of the next change of state; set if there is nothing to wait for."""
         with _transition:
-            if self._state is _DONE or (self._operation is not None and self._state is _PENDING):
-                signal = Signal()
-                signal.set()
-                return signal
             if self._signal is None:
                 self._signal = Signal()
-            return self._signal
+            signal = self._signal
+            if self._state is _RUNNING or (self._operation is None and self._state is _PENDING):
+                return signal
+            self._signal = None
+        signal.set()
+        return signal
 
     def _outcome(self) -> T:
         if self._error is not None:
@@ -404,7 +440,7 @@ def _monotonic(timeout: float | None, deadline: float | None) -> float | None:
 
 
 class _Awaiting(Generic[T]):
-    """The operation behind ``Future(awaitable)``."""
+    """The operation behind ``Future(awaitable)``, which can be run only once."""
 
     def __init__(self, awaitable: Awaitable[T], home: EventLoopToken | None) -> None:
         self._awaitable = awaitable
@@ -413,14 +449,24 @@ class _Awaiting(Generic[T]):
     def describe(self) -> str:
         return f"Future of {self._awaitable!r}"
 
+    def close(self) -> None:
+        """Give up what has not begun, so that nothing warns that it was never awaited."""
+        if hasattr(self._awaitable, "close"):
+            self._awaitable.close()
+
     async def run(self) -> T:
         return await self._awaitable
 
     def run_blocking(self, control: Control) -> T:
         control.check()
-        if self._home is None or not is_running(self._home):
-            raise ValueError("blocking for an awaitable needs an event loop that is running")
-        return run_in_loop(self._home, self.run, control)
+        home = self._home
+        if home is None or not is_running(home):
+            raise NoLoopError("blocking for an awaitable needs an event loop that runs", control)
+        if same_loop(home, running_loop()):
+            raise InLoopError(
+                "a blocking call in the event loop's own thread: use `await`", control
+            )
+        return run_in_loop(home, self.run, control)
 
 
 @final

@@ -15,7 +15,7 @@ import anyio
 import anyio.lowlevel
 
 from virtchunk._bridge import run_elsewhere, run_in_loop
-from virtchunk._control import Control
+from virtchunk._control import Control, InLoopError, NoLoopError
 from virtchunk._engine.errand import check_cancelled
 from virtchunk._engine.job import SLICE, Job
 from virtchunk._engine.tasks import run_in_tasks, run_in_this_task
@@ -44,26 +44,28 @@ def run_blocking(job: Job, control: Control) -> None:
     if job.is_async and not _is_served(job):
         parent = current_worker.get()
         check = None if parent is None else parent.check or check_cancelled
-        run_in_loop(_home(job), partial(run_in_this_task, job), control, check)
+        run_in_loop(_home(job, control), partial(run_in_this_task, job), control, check)
     else:
         run_here(job, control)
 
 
-def _home(job: Job) -> EventLoopToken:
+def _home(job: Job, control: Control) -> EventLoopToken:
     """Return the loop in which a blocking call has async callbacks run."""
     here, parent = running_loop(), current_worker.get()
     loop = job.source.home() or (None if parent is None else parent.loop)
     blocked = [] if parent is None else [worker.blocks for worker in parent.ancestry()]
     if (here is not None and loop is None) or any(same_loop(b, loop) for b in [here, *blocked]):
-        raise RuntimeError(
+        raise InLoopError(
             "a blocking call in the event loop's own thread would wait for async callbacks that "
             "this loop has to run; use `await t.read()` or `await t.write(...)` instead of "
-            "`.result()` or `t[...] = x`"
+            "`.result()` or `t[...] = x`",
+            control,
         )
     if loop is None:
-        raise ValueError(
+        raise NoLoopError(
             "no event loop specified and thread does not have a running event loop: the callbacks "
-            "are async; use `await`, or pass loop= to virtual_chunked"
+            "are async; use `await`, or pass loop= to virtual_chunked",
+            control,
         )
     return loop
 
