@@ -16,9 +16,13 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 import attrs
-import sniffio
 
 __all__ = ["Outcome", "cancelled_at"]
+
+
+def on_trio() -> bool:
+    """Say whether the running loop is trio's."""
+    return hasattr(anyio.lowlevel.current_token().native_token, "run_sync_soon")
 
 
 @attrs.frozen
@@ -84,7 +88,7 @@ async def _cancelled_task(at: int, operation: Callable[[], Awaitable[Any]]) -> O
 @types.coroutine
 def _counted(counter: _Counter, awaitable: Awaitable[Any]) -> Generator[Any, Any, Any]:
     """Await, and tell the counter before each suspension. Trio counts by itself."""
-    if sniffio.current_async_library() == "trio":
+    if on_trio():
         return (yield from awaitable.__await__())
     coroutine: Any = awaitable.__await__()
     step: Callable[[], Any] = partial(coroutine.send, None)
@@ -105,7 +109,7 @@ def _counted(counter: _Counter, awaitable: Awaitable[Any]) -> Generator[Any, Any
 @contextmanager
 def _counting(counter: _Counter) -> Iterator[None]:
     """Count the suspensions of all tasks that are started meanwhile."""
-    if sniffio.current_async_library() == "trio":
+    if on_trio():
         import trio
 
         class Steps(trio.abc.Instrument):
@@ -128,8 +132,7 @@ def _counting(counter: _Counter) -> Iterator[None]:
             async def counted() -> Any:
                 return await _counted(counter, _Awaiting(coroutine))
 
-            if before is not None:
-                return before(loop, counted(), **options)
+            # Never an eager task: what it does before it is a task cannot be told apart.
             return asyncio.Task(counted(), loop=loop, **options)
 
         loop.set_task_factory(factory)

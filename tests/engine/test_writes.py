@@ -98,6 +98,7 @@ def test_the_array_is_read_only_and_nobody_elses() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Setting the shape on a NumPy array")
+@pytest.mark.filterwarnings("ignore:Setting the shape on a NumPy array")
 def test_a_write_callback_may_keep_its_array_and_reshape_it() -> None:
     """It is not the memory of the cache that is reshaped."""
     context = ts.Context({"cache_pool": {"total_bytes_limit": 100_000}})
