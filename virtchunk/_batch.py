@@ -132,11 +132,18 @@ class Batch:
             future.cancel()
 
     def _pending(self, leader: _Member[Any] | None) -> list[Future[Any]]:
-        """Return the futures of the members that are still to be run, without the leader's."""
+        """Return the futures of the members that are still to be run, without the leader's.
+
+        Those that somebody runs just now are left out: the leader may be run by a callback of one.
+        """
         with self._lock:
             for member in [member for member, future in self._members.items() if future.done()]:
                 del self._members[member]
-            return [future for member, future in self._members.items() if member is not leader]
+            return [
+                future
+                for member, future in self._members.items()
+                if member is not leader and future._idle()
+            ]
 
     def _lead(self, leader: _Member[Any] | None) -> list[Future[Any]]:
         """Become the one who runs all members, if nobody is; return what is to be run besides."""
@@ -271,8 +278,13 @@ def join(batch: Batch | None, operation: Operation[T]) -> Future[T]:
 
 
 async def _quietly(future: Future[Any]) -> None:
-    with suppress(Exception):  # it stays in the future
+    try:
         await future
+    except Exception:  # it stays in the future
+        pass
+    except BaseException:
+        if not future.cancelled():
+            raise
 
 
 def _finish_all(futures: list[Future[Any]], control: Control) -> None:

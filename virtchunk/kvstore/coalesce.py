@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import final
 
+import anyio.lowlevel
+
 from virtchunk._control import Control
 from virtchunk._future import Future
 from virtchunk._schema.generation import TimestampedStorageGeneration
@@ -104,6 +106,7 @@ class GroupRead:
 
     def run_blocking(self, control: Control) -> ReadResult:
         """Read the part, unless another member has, and return the bytes of this one."""
+        control.check()
         part, future = self.group.part_of(self.byte_range)
         try:
             return self._cut(part, future._result(control.check))
@@ -114,6 +117,7 @@ class GroupRead:
 
     async def run(self) -> ReadResult:
         """Do the same in a task. Always checkpoints."""
+        await anyio.lowlevel.checkpoint()  # so that other tasks say what they want
         part, future = self.group.part_of(self.byte_range)
         try:
             return self._cut(part, await future)

@@ -29,7 +29,7 @@ class Driver(Protocol):
     What they raise reaches the caller as it is.
     """
 
-    def read(self, key: bytes, if_not_equal: bytes, byte_range: ByteRange) -> ReadResult:
+    def read(self, key: bytes, if_not_equal: bytes, byte_range: ByteRange, /) -> ReadResult:
         r"""Read a key.
 
         Args:
@@ -47,7 +47,7 @@ class Driver(Protocol):
         """
 
     def write(
-        self, key: bytes, value: bytes | None, if_equal: bytes
+        self, key: bytes, value: bytes | None, if_equal: bytes, /
     ) -> TimestampedStorageGeneration:
         r"""Store or delete (``value=None``) a key, such that it is safe when this returns.
 
@@ -62,10 +62,10 @@ class Driver(Protocol):
             not hold. No two versions of a key may have the same generation.
         """
 
-    def delete_range(self, range: KeyRange) -> None:  # noqa: A002 - the name in the interface
+    def delete_range(self, keys: KeyRange, /) -> None:
         """Delete all keys in a range."""
 
-    def list(self, range: KeyRange) -> Iterable[bytes]:  # noqa: A002
+    def list(self, keys: KeyRange, /) -> Iterable[bytes]:
         """Return all keys in a range, in any order."""
 
 
@@ -77,16 +77,16 @@ class AsyncDriver(Protocol):
     awaits the view whose callback makes the call; in the thread of that loop it is an error.
     """
 
-    async def read(self, key: bytes, if_not_equal: bytes, byte_range: ByteRange) -> ReadResult:
+    async def read(self, key: bytes, if_not_equal: bytes, byte_range: ByteRange, /) -> ReadResult:
         """Read a key; see `Driver.read`."""
 
     async def write(
-        self, key: bytes, value: bytes | None, if_equal: bytes
+        self, key: bytes, value: bytes | None, if_equal: bytes, /
     ) -> TimestampedStorageGeneration:
         """Store or delete a key; see `Driver.write`."""
 
-    async def delete_range(self, range: KeyRange) -> None:  # noqa: A002
+    async def delete_range(self, keys: KeyRange, /) -> None:
         """Delete all keys in a range."""
 
-    async def list(self, range: KeyRange) -> Iterable[bytes]:  # noqa: A002
+    async def list(self, keys: KeyRange, /) -> Iterable[bytes]:
         """Return all keys in a range, in any order."""

@@ -155,27 +155,27 @@ class FileDriver:
                 return TimestampedStorageGeneration(b"", now)
         return TimestampedStorageGeneration(MISSING, now)
 
-    def delete_range(self, range: KeyRange) -> None:  # noqa: A002
+    def delete_range(self, keys: KeyRange) -> None:
         """Delete all keys in a range, and the directories that this empties."""
-        top = _top(range)
+        top = _top(keys)
         folders = []
-        for folder, names in _walk(top, range):
-            if folder != top and _covers(range, folder):
+        for folder, names in _walk(top, keys):
+            if folder != top and _covers(keys, folder):
                 folders.append(folder)
             for name in names:
                 if name.endswith(LOCK_SUFFIX):
                     _remove_orphan(folder + name)
-                elif folder + name in range:
+                elif folder + name in keys:
                     self._delete(*os.path.split(folder + name), b"")
         for folder in reversed(folders):
             with suppress(OSError):  # somebody has put something there again
                 os.rmdir(folder)
 
-    def list(self, range: KeyRange) -> Iterator[bytes]:  # noqa: A002
+    def list(self, keys: KeyRange) -> Iterator[bytes]:
         """Yield all keys in a range."""
-        for folder, names in _walk(_top(range), range):
+        for folder, names in _walk(_top(keys), keys):
             for name in names:
-                if not name.endswith(LOCK_SUFFIX) and folder + name in range:
+                if not name.endswith(LOCK_SUFFIX) and folder + name in keys:
                     yield folder + name
 
 

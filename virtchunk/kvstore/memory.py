@@ -66,17 +66,17 @@ class MemoryDriver:
                 self._values[key] = value, generation
         return TimestampedStorageGeneration(generation, time.time())
 
-    def delete_range(self, range: KeyRange) -> None:  # noqa: A002
+    def delete_range(self, keys: KeyRange) -> None:
         """Delete all keys in a range."""
         with _lock:
-            for key in [key for key in self._values if key in range]:
+            for key in [key for key in self._values if key in keys]:
                 del self._values[key]
 
-    def list(self, range: KeyRange) -> list[bytes]:  # noqa: A002
+    def list(self, keys: KeyRange) -> list[bytes]:
         """Return all keys in a range, sorted."""
         with _lock:
-            keys = [key for key in self._values if key in range]
-        return sorted(keys)
+            found = [key for key in self._values if key in keys]
+        return sorted(found)
 
 
 @register
