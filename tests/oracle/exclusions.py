@@ -67,8 +67,11 @@ def _bounds_of_virtual_view_made_implicit(x: Any, operation: str) -> bool:
 
 
 def _array_on_nothing(x: Any, operation: str) -> bool:
-    is_view = "TensorStore" in type(x).__name__
-    return is_view and 0 in x.domain.shape and ARRAY.search(operation) is not None
+    """An index array where a view is empty already, or an earlier step may have emptied it."""
+    if "TensorStore" not in type(x).__name__ or not ARRAY.search(operation):
+        return False
+    empties = re.search(r"zeros|(-?\d+):\1\b", operation) is not None
+    return 0 in x.domain.shape or (empties and "ts.d" in operation)
 
 
 def _merge_that_repeats_a_label(x: Any, operation: str) -> bool:
