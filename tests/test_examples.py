@@ -12,6 +12,12 @@ import pytest
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
 OUTPUT = {
+    "tiles_in_a_store.py": (
+        "first read: 4 tiles fetched, 0 found unchanged\n"
+        "again: 0 tiles fetched, 4 found unchanged\n"
+        "after somebody else wrote a tile: 1 tiles fetched, 3 found unchanged\n"
+        "[ 0  0 18 21]\n"
+    ),
     "folder_of_planes.py": "['000010.npy', '000011.npy', '000012.npy']\n[0 0 7 7 7 0 0]\n",
 }
 
