@@ -90,6 +90,35 @@ def test_a_translation_does_not_touch_index_arrays(
     assert ARRAYS.output[0].index_array is moved.output[0].index_array
 
 
+@pytest.mark.parametrize("transform", [XY, ARRAYS, XY[3], XY[::2, ::-3], IndexTransform(0)])
+@pytest.mark.parametrize("origin", [0, -7, 2**60])
+def test_the_short_way_to_move_the_origin_is_the_long_one(
+    transform: IndexTransform, origin: int
+) -> None:
+    dims = range(transform.input_rank)
+
+    expected = operations.translate_to(transform, dims, origin)
+    assert operations.move_origin(transform, origin) == expected
+    assert operations.move_origin(transform, (origin,) * len(dims)) == expected
+
+
+@pytest.mark.parametrize(
+    ("transform", "origin"),
+    [
+        (XY, (0,)),
+        (XY, (0, None)),
+        (XY, True),
+        (XY, 2**62 - 3),
+        (XY, -(2**62)),
+        (IndexTransform(1), 0),
+    ],
+)
+def test_the_short_way_leaves_special_cases_to_the_long_one(
+    transform: IndexTransform, origin: Any
+) -> None:
+    assert operations.move_origin(transform, origin) is None
+
+
 def test_a_stride_keeps_multiples_of_index_arrays() -> None:
     before = mapping(ARRAYS)
     after = mapping(operations.stride(ARRAYS, [0, 1], (2, -1)))

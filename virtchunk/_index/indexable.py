@@ -74,13 +74,18 @@ def _on_all_dimensions(
 
 
 _parse, _translate = operations.parse_vector, operations.translate
-_translate_to = _on_all_dimensions("translate_to", _parse, _translate, 0)
+_translate_to_any = _on_all_dimensions("translate_to", _parse, _translate, 0)
 _translate_by = _on_all_dimensions("translate_by", _parse, _translate, 1)
 _translate_backward_by = _on_all_dimensions("translate_backward_by", _parse, _translate, -1)
 _label = _on_all_dimensions("label", operations.parse_labels, operations.label)
 _mark_bounds_implicit = _on_all_dimensions(
     "mark_bounds_implicit", operations.parse_implicit, operations.mark_bounds_implicit
 )
+
+
+def _translate_to(owner: DomainOperations, argument: Any) -> Any:
+    moved = operations.move_origin(owner._get_transform(), argument)
+    return _translate_to_any(owner, argument) if moved is None else owner._with_transform(moved)
 
 
 def _oindex(owner: Indexable, indices: NumpyIndexingSpec) -> Any:

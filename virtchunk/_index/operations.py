@@ -126,6 +126,40 @@ def translate_backward_by(
     return translate(transform, dims, offsets, -1)
 
 
+def move_origin(transform: IndexTransform, origin: Any) -> IndexTransform | None:
+    """Do what `translate_to` does to all dimensions, for a plain origin and finite bounds.
+
+    Short because it is hot; returns ``None`` for whatever is not that simple.
+    """
+    domain = transform.domain
+    lower = domain.inclusive_min
+    if type(origin) is int:
+        origin = (origin,) * len(lower)
+    elif type(origin) is not tuple or len(origin) != len(lower):
+        return None
+    upper: list[int] = []
+    offsets: list[int] = []
+    for new, low, high in zip(origin, lower, domain.exclusive_max):  # noqa: B905 - hot
+        if type(new) is not int:
+            return None
+        offset = new - low
+        high += offset
+        if new < MIN_INDEX or high > MAX_INDEX or low < MIN_INDEX or high - offset > MAX_INDEX:
+            return None
+        upper.append(high)
+        offsets.append(offset)
+    return transform._trusted(
+        domain._trusted(
+            origin,
+            tuple(upper),
+            domain.labels,
+            domain.implicit_lower_bounds,
+            domain.implicit_upper_bounds,
+        ),
+        _shift_maps(transform._output, offsets),
+    )
+
+
 def translate(
     transform: IndexTransform, dims: Sequence[int], values: Vector, sign: int
 ) -> IndexTransform:
