@@ -10,6 +10,7 @@ from virtchunk.kvstore.driver import AsyncDriver as AsyncDriver
 from virtchunk.kvstore.driver import Driver as Driver
 from virtchunk.kvstore.file import FileDriver as FileDriver
 from virtchunk.kvstore.memory import MemoryDriver as MemoryDriver
+from virtchunk.kvstore.object_store import ObjectStoreDriver as ObjectStoreDriver
 from virtchunk.kvstore.store import KvStore as KvStore
 from virtchunk.kvstore.values import MISSING as MISSING
 from virtchunk.kvstore.values import WHOLE as WHOLE
@@ -27,5 +28,6 @@ __all__ = (
     "KeyRange",
     "KvStore",
     "MemoryDriver",
+    "ObjectStoreDriver",
     "ReadResult",
 )

@@ -426,7 +426,6 @@ def _create(path: bytes, sync: bool) -> None:
 class _File(Kind):
     name = "file"
     resource_kinds: ClassVar[tuple[str, ...]] = ("file_io_concurrency",)
-    limit: ClassVar[str | None] = "file_io_concurrency"
     members: ClassVar[Members] = {
         "file_io_sync": (True, bool),
         # Read as the original's defaults; there is nothing to choose here.

@@ -24,9 +24,7 @@ class Kind:
     schemes: ClassVar[tuple[str, ...]] = ()
     """The schemes of its URLs; its name if none are given."""
     resource_kinds: ClassVar[tuple[str, ...]] = ()
-    """The context resources it uses."""
-    limit: ClassVar[str | None] = None
-    """The one of them that limits how many operations run at once."""
+    """The context resources it uses; ``file_io_concurrency`` limits how many operations run."""
     members: ClassVar[Members] = {}
     """Its own members: default and type; ``...`` as the default makes one required."""
 

@@ -442,10 +442,9 @@ def _open(source: Source, path: str) -> KvStore:
         ImportError: The driver needs a package that is not installed.
     """
     live = {name: resource._live for name, resource in source.resources.items()}  # type: ignore[union-attr]
-    if source.kind is None:
-        return KvStore._of(source, Runner(source.driver, live["file_io_concurrency"]), path)
-    limiter = None if source.kind.limit is None else live[source.kind.limit]
-    driver = source.kind.open(dict(source.members), live)
+    kind = source.kind
+    driver = source.driver if kind is None else kind.open(dict(source.members), live)
+    limiter = getattr(driver, "limiter", None) or live.get("file_io_concurrency")
     return KvStore._of(source, Runner(driver, limiter), path)
 
 
