@@ -13,7 +13,6 @@ from contextvars import copy_context
 from importlib import import_module
 from typing import Any
 
-import anyio
 from anyio.lowlevel import EventLoopToken, current_token
 
 __all__ = (
@@ -21,6 +20,7 @@ __all__ = (
     "call_soon",
     "cancelled_error",
     "is_running",
+    "lose",
     "running_loop",
     "same_loop",
     "spawn",
@@ -31,7 +31,9 @@ def running_loop() -> EventLoopToken | None:
     """Return the event loop that runs in this thread, or None in plain synchronous code."""
     try:
         return current_token()
-    except anyio.NoEventLoopError:
+    # Not just NoEventLoopError: in a thread that was given a copy of a task's context variables,
+    # anyio believes that the task's backend runs here, and asks it.
+    except RuntimeError:
         return None
 
 
@@ -68,9 +70,19 @@ def _backend(name: str) -> Any:
 def is_running(loop: EventLoopToken) -> bool:
     """Say whether work handed to ``loop`` would be run."""
     native: Any = loop.native_token
+    if any(lost is native for lost in _lost):
+        return False
     if hasattr(native, "is_running"):
         return bool(native.is_running())
     return call_soon(loop, _nothing)
+
+
+_lost: list[object] = []
+
+
+def lose(loop: EventLoopToken) -> None:
+    """Remember that a loop runs in the parent of this forked process, though it says otherwise."""
+    _lost.append(loop.native_token)
 
 
 def _nothing() -> None:
