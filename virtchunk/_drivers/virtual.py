@@ -15,7 +15,7 @@ from virtchunk._control import Control
 from virtchunk._drivers.driver import Options
 from virtchunk._engine.fanout import run, run_blocking
 from virtchunk._engine.job import Job
-from virtchunk._engine.one import read_one
+from virtchunk._engine.one import read_one, read_one_awaiting
 from virtchunk._engine.read_job import ReadJob
 from virtchunk._engine.source import ChunkSource, name_of
 from virtchunk._engine.write_job import WriteJob
@@ -269,9 +269,16 @@ class _Read:
 
     async def run(self) -> Array:
         result, cut, bound = self._prepare()
-        await run(self._job(result, cut, bound))
+        if not (type(cut) is OneChunk and await self._read_one_awaiting(cut, result, bound)):
+            await run(self._job(result, cut, bound))
         cut.spread(result)
         return result
+
+    async def _read_one_awaiting(self, cut: OneChunk, result: Array, bound: float) -> bool:
+        options = self.options
+        return options.progress is None and await read_one_awaiting(
+            self.driver.source, cut.piece, cut.request_view(result), bound, options.batch
+        )
 
 
 @final

@@ -3,16 +3,10 @@
 Plain code runs its callbacks itself. Under an event loop they run in a worker thread, so that the
 loop stays responsive. In both cases, when they turn out to take long enough that a second core may
 pay, further threads pull from the same iterator.
-
-A read of a single chunk, whose callback has been quick so far, is not worth the some hundred
-microseconds that a loop takes to start a thread and be woken by it. It is handed to a parked
-thread, and the loop waits for that right here, but for two milliseconds at most: if the callback
-takes longer after all, or waits for something that only the loop can give, the loop goes on.
 """
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Callable
 from contextvars import copy_context
@@ -26,7 +20,6 @@ import anyio.lowlevel
 from virtchunk._control import Control
 from virtchunk._engine.errand import check_cancelled, run_errand
 from virtchunk._engine.job import SLICE, Job, raise_first
-from virtchunk._engine.parked import hand_over
 from virtchunk._engine.worker import Lending, Worker, current_worker
 from virtchunk._loop import cancelled_error, running_loop
 
@@ -41,8 +34,6 @@ _WORTH_A_THREAD = 50e-6
 """Seconds per callback from which on another thread is tried."""
 _BETWEEN_CHECKS = 0.02
 """Seconds that a thread waits for its helpers before it sees whether it should stop them."""
-_LONGEST_STALL = 2e-3
-"""Seconds that an event loop waits for a callback that has been quick so far."""
 
 
 class _Threads:
@@ -214,9 +205,8 @@ async def run_in_threads(job: Job) -> None:
         if job.total == 1:
             threads = _Threads(job, parent, loop, check, check, _refuse)
             worker = threads.first_worker()
-            if not (job.source.quick and await _run_quickly(threads, worker)):
-                await worker.acquire()
-                await _in_thread(threads, worker, partial(threads.work, worker))
+            await worker.acquire()
+            await _in_thread(threads, worker, partial(threads.work, worker))
         else:
             async with anyio.create_task_group() as group:
 
@@ -239,38 +229,6 @@ async def _in_thread(threads: _Threads, worker: Worker, work: Callable[[], None]
         await run_errand(work, threads.stop)
     finally:
         worker.close()
-
-
-async def _run_quickly(threads: _Threads, worker: Worker) -> bool:
-    """Work off a single chunk in a parked thread; False if that was not possible after all."""
-    job = threads.job
-    await anyio.lowlevel.checkpoint()
-    if not worker.try_acquire():
-        return False
-    threads.check = _never
-    done = hand_over(partial(copy_context().run, threads.work_and_close, worker))
-    if not done.wait_blocking(_LONGEST_STALL):
-        job.source.observed(math.inf)
-        try:
-            await done.wait()
-        except anyio.get_cancelled_exc_class():
-            threads.stopped = True
-            await done.wait_out()
-            raise
-    if threads.failures and isinstance(threads.failures[0], anyio.NoEventLoopError):
-        # A callback that talks to its loop through anyio.from_thread needs a thread of anyio's.
-        job.source.observed(math.inf)
-        threads.failures.clear()
-        threads.stopped = worker.closed = False
-        threads.check = check_cancelled
-        job.put_back(list(job.partition.pieces()))
-        job.unfinished.clear()
-        return False
-    return True
-
-
-def _never() -> None:
-    """There is nothing to check before a single chunk."""
 
 
 def _refuse(helper: Worker) -> None:
