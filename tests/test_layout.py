@@ -15,7 +15,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"_schema"}),
     frozenset({"_grid"}),
     frozenset({"_context", "_limits", "_open_options"})
-    | frozenset({"_batch", "_bridge", "_control", "_future", "_loop", "_signal"}),
+    | frozenset({"_batch", "_bridge", "_control", "_fork", "_future", "_loop", "_signal"}),
     frozenset({"_cache"}),
     frozenset({"_engine"}),
     frozenset({"kvstore"}),

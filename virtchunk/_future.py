@@ -21,6 +21,7 @@ import anyio.lowlevel
 
 from virtchunk._bridge import run_in_loop
 from virtchunk._control import Control, InLoopError, NoLoopError, NotHere
+from virtchunk._fork import call_in_child
 from virtchunk._loop import as_loop, call_soon, cancelled_error, is_running, running_loop, same_loop
 from virtchunk._signal import Signal
 
@@ -39,6 +40,14 @@ _PENDING, _RUNNING, _DONE = range(3)
 # finalizer or a signal handler may run between any two instructions and complete a future in this
 # very thread: so it is reentrant, and what adds a waiter looks at the state once more afterwards.
 _transition = threading.RLock()
+
+
+def _after_fork() -> None:
+    global _transition
+    _transition = threading.RLock()
+
+
+call_in_child(_after_fork)
 
 
 class NotStarted(RuntimeError):

@@ -15,6 +15,7 @@ from typing import final
 
 import attrs
 
+from virtchunk._fork import forget_in_child
 from virtchunk._signal import Signal
 
 __all__ = ("Limiter", "LimiterStatistics")
@@ -41,7 +42,7 @@ class Limiter:
     operation; so whoever waits here waits for work that makes progress.
     """
 
-    __slots__ = ("_borrowed", "_lock", "total", "waiters")
+    __slots__ = ("__weakref__", "_borrowed", "_lock", "total", "waiters")
 
     def __init__(self, total: int) -> None:
         if total < 1:
@@ -51,6 +52,12 @@ class Limiter:
         self._lock = threading.Lock()
         self.waiters: deque[Signal] = deque()
         """Who waits, first come first served: not empty means that holders should take turns."""
+        forget_in_child(self)
+
+    def _after_fork(self) -> None:
+        self._lock = threading.Lock()
+        self._borrowed = 0
+        self.waiters.clear()
 
     def __repr__(self) -> str:
         return f"Limiter({self.total})"
@@ -112,7 +119,8 @@ class Limiter:
             if self.waiters and self._borrowed <= self.total:
                 turn = self.waiters.popleft()
             else:
-                self._borrowed -= 1
+                # In a forked child a token may come back that was forgotten.
+                self._borrowed = max(self._borrowed - 1, 0)
                 return
         turn.set()
 

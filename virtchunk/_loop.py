@@ -70,7 +70,7 @@ def _backend(name: str) -> Any:
 def is_running(loop: EventLoopToken) -> bool:
     """Say whether work handed to ``loop`` would be run."""
     native: Any = loop.native_token
-    if any(lost is native for lost in _lost):
+    if _lost and any(lost is native for lost in _lost):
         return False
     if hasattr(native, "is_running"):
         return bool(native.is_running())

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, TypeAlias, final
 
 import attrs
 
 from virtchunk._context.kinds import provide
+from virtchunk._fork import forget_in_child
 
 if TYPE_CHECKING:
     import numpy as np
@@ -79,12 +80,14 @@ class CachePool:
     """Least-recently-used chunks of all views of a context, up to a number of bytes.
 
     Args:
-        total_bytes_limit: Bytes to keep. 0 keeps nothing; chunks in use are not counted.
+        total_bytes_limit: Bytes to keep. 0 keeps nothing; chunks in use are not counted, and a
+            chunk that is larger than this is not kept.
     """
 
     __slots__ = (
         "__weakref__",
         "_caches",
+        "_dropped",
         "_evictions",
         "_hits",
         "_lock",
@@ -104,6 +107,16 @@ class CachePool:
         self._total = 0
         self._hits = self._misses = self._revalidations = self._evictions = 0
         self._caches: weakref.WeakSet[ChunkCache] = weakref.WeakSet()
+        self._dropped: deque[dict[Key, Entry]] = deque()
+        forget_in_child(self)
+
+    def _after_fork(self) -> None:
+        if self._lock.locked():  # some thread was in the middle of changing the accounts
+            self._order.clear()
+            self._total = 0
+            for cache in self._caches:
+                cache.entries.clear()
+        self._lock = threading.Lock()
 
     def __repr__(self) -> str:
         return f"CachePool(total_bytes_limit={self.total_bytes_limit})"
@@ -111,6 +124,7 @@ class CachePool:
     def statistics(self) -> CachePoolStatistics:
         """Return a snapshot of what the pool holds and has done."""
         with self._lock:
+            self._forget_dropped()
             return CachePoolStatistics(
                 total_bytes_limit=self.total_bytes_limit,
                 total_bytes=self._total,
@@ -141,6 +155,7 @@ class CachePool:
 
     def _insert(self, entry: Entry) -> None:
         """Add an entry and evict until the pool is within its limit. Under the lock."""
+        self._forget_dropped()
         self._order[entry] = None
         self._total += entry.nbytes
         while self._total > self.total_bytes_limit and self._order:
@@ -150,6 +165,14 @@ class CachePool:
             owner = oldest.owner
             if owner is not None and owner.get(oldest.key) is oldest:
                 del owner[oldest.key]
+
+    def _forget_dropped(self) -> None:
+        """Forget the entries of views that are gone. Under the lock."""
+        while self._dropped:
+            entries = self._dropped.popleft()
+            for entry in entries.values():
+                self._remove(entry)
+            entries.clear()
 
     def _remove(self, entry: Entry) -> None:
         """Forget an entry. Under the lock."""
@@ -208,17 +231,26 @@ class ChunkCache:
         before = self.entries.get(entry.key)
         if before is not None:
             self.pool._remove(before)
+        if entry.nbytes > self.pool.total_bytes_limit:  # it would drive out everything else first
+            self.entries.pop(entry.key, None)
+            return
         entry.owner = self.entries
         self.entries[entry.key] = entry
         self.pool._insert(entry)
 
 
 def _drop_all(pool: CachePool, entries: dict[Key, Entry]) -> None:
-    """Return the bytes of a view that is gone."""
-    with pool._lock:
-        for entry in entries.values():
-            pool._remove(entry)
-        entries.clear()
+    """Return the bytes of a view that is gone.
+
+    The garbage collector may call this in the thread that holds the lock, which must not wait for
+    itself: then the next one to hold it does the work.
+    """
+    pool._dropped.append(entries)
+    if pool._lock.acquire(blocking=False):
+        try:
+            pool._forget_dropped()
+        finally:
+            pool._lock.release()
 
 
 provide("cache_pool", lambda members: CachePool(members["total_bytes_limit"]))

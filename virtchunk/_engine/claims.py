@@ -16,6 +16,7 @@ from contextlib import suppress
 from typing import Any, Generic, TypeVar, final
 
 from virtchunk._engine.worker import Worker
+from virtchunk._fork import call_in_child
 from virtchunk._signal import Signal
 
 __all__ = ("Claims", "Follower")
@@ -25,6 +26,15 @@ T = TypeVar("T")
 # All workers that wait for another one's chunk, in all claims; guarded by the lock.
 _following: set[Worker] = set()
 _lock = threading.Lock()
+
+
+def _after_fork() -> None:
+    global _lock
+    _lock = threading.Lock()
+    _following.clear()
+
+
+call_in_child(_after_fork)
 
 
 @final

@@ -35,7 +35,7 @@ class _Errand(Generic[T]):
     """A function on its way to a thread: it is run there or, if it is called off first, never."""
 
     def __init__(self, function: Callable[[], T]) -> None:
-        self._function = function
+        self._function: Callable[[], T] | None = function
         self._go = [None]
         self.values: list[T] = []
         self.error: BaseException | None = None
@@ -43,11 +43,15 @@ class _Errand(Generic[T]):
 
     def __call__(self) -> None:
         if self.call_off():
+            # An idle thread of anyio's remembers what it was called with last: not the function.
+            function, self._function = self._function, None
+            assert function is not None
             try:
-                self.values.append(self._function())
+                self.values.append(function())
             except BaseException as error:
                 self.error = error
             finally:
+                del function
                 self.ended.set()
 
     def call_off(self) -> bool:

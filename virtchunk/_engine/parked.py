@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable
 
+from virtchunk._fork import call_in_child
 from virtchunk._signal import Signal
 
 __all__ = ("hand_over",)
@@ -58,4 +58,4 @@ def hand_over(work: Callable[[], object]) -> Signal:
 
 
 # A forked child has the list, but not the threads.
-os.register_at_fork(after_in_child=_parked.clear)
+call_in_child(_parked.clear)

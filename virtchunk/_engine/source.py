@@ -13,9 +13,10 @@ import numpy as np
 from virtchunk._cache.pool import CachePool, ChunkCache, Entry
 from virtchunk._engine.claims import Claims
 from virtchunk._engine.worker import Worker
+from virtchunk._fork import forget_in_child
 from virtchunk._index.domain import IndexDomain, domain_factory
 from virtchunk._limits import Limiter
-from virtchunk._loop import is_running, running_loop
+from virtchunk._loop import is_running, lose, running_loop
 from virtchunk._schema.generation import TimestampedStorageGeneration
 
 if TYPE_CHECKING:
@@ -116,6 +117,15 @@ class ChunkSource:
         """Whether the last calls of synchronous callbacks took next to no time."""
         self.overtaken: set[Key] = set()
         """Chunks that were written while somebody was reading them: what was read is outdated."""
+        forget_in_child(self)
+
+    def _after_fork(self) -> None:
+        self.reads.workers.clear()
+        self.writes.workers.clear()
+        self.overtaken.clear()
+        self.made_in = None
+        if self.loop is not None:
+            lose(self.loop)
 
     def observed(self, seconds: float) -> None:
         """Note how long a synchronous callback took."""
@@ -139,6 +149,11 @@ class ChunkSource:
     def cached(self, key: Key) -> Entry | None:
         """Return what the pool holds of a chunk, however old."""
         return None if self.cache is None else self.cache.entries.get(key)
+
+    def served(self, entry: Entry) -> None:
+        """Note that the pool's content of a chunk has served a reader."""
+        if self.cache is not None:
+            self.cache.pool.used((entry,))
 
     def claim_read(self, key: Key, worker: Worker) -> Worker:
         """Claim the computing of a chunk; see `Claims.claim`."""

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, final
 
+from virtchunk._fork import call_in_child
 from virtchunk._limits import Limiter
 
 if TYPE_CHECKING:
@@ -185,6 +186,14 @@ class Worker:
 
 
 _tokens = threading.Lock()
+
+
+def _after_fork() -> None:
+    global _tokens
+    _tokens = threading.Lock()
+
+
+call_in_child(_after_fork)
 
 
 @final
