@@ -49,6 +49,15 @@ def _wrapping_offset(x: Any, operation: str) -> bool:
     return "2**63 - 1" in operation and "translate" in operation
 
 
+def _nothing_at_the_smallest_index(x: Any, operation: str) -> bool:
+    domain = getattr(x, "domain", x)
+    return 0 in domain.shape and re.search(r"ts\.inf|2\*\*", operation) is not None
+
+
+def _huge_stride(x: Any, operation: str) -> bool:
+    return "TensorStore" in type(x).__name__ and re.search(r":-2\*\*62|:ts", operation) is not None
+
+
 def _reversed_slice_with_implicit_bound(x: Any, operation: str) -> bool:
     """``7::-1`` or ``:4:-1``, or any reversed slice of nothing, where a bound is implicit."""
     found = re.findall(r"([^\[\]:, ]*):([^\[\]:, ]*):-\d", operation)
@@ -158,6 +167,16 @@ EXCLUSIONS = (
         "translation by the largest 64-bit integer",
         "possible where bounds are infinite; called, it wraps coordinates beyond 64 bits",
         _wrapping_offset,
+    ),
+    Exclusion(
+        "empty interval at the very smallest index",
+        "refused because its last index counts as infinite, unless a stride makes it",
+        _nothing_at_the_smallest_index,
+    ),
+    Exclusion(
+        "read of a view with a stride near the end of the index range",
+        "aborts the process where two such strides multiply",
+        _huge_stride,
     ),
     Exclusion(
         "reversed slice of a dimension with an implicit bound",
