@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from math import inf
 from operator import sub
+from time import time
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from virtchunk._cache.pool import Entry
@@ -63,6 +64,7 @@ def read_chunk(
     while True:
         entry = source.cached(key)
         if entry is not None and entry.time >= bound:
+            source.served(entry)
             return entry
         leader = source.claim_read(key, worker)
         if leader is worker:
@@ -72,21 +74,27 @@ def read_chunk(
             raise outcome
         if isinstance(outcome, Entry) and outcome.time >= bound:
             return outcome
-    result: Entry | BaseException | None = None
+    outcome = None
+    asked = time()
     try:
-        result = yield from _compute(source, key, upper, bound, batch)
+        entry = yield from _compute(source, key, upper, bound, batch)
+        # Who wanted it as it was before we asked is served, even if the stamp names an older time.
+        outcome = entry
+        if worker.followers and entry.time < asked:
+            outcome = Entry(key, entry.array, entry.generation, asked)
     except Exception as error:
-        result = error
+        outcome = error
         raise
     finally:
-        source.release_read(key, worker, result)
-    return result
+        source.release_read(key, worker, outcome)
+    return entry
 
 
 def _compute(source: ChunkSource, key: Key, upper: Key, bound: float, batch: Any) -> Steps:
     """Call the read function, and keep what it gives."""
     cached = source.cached(key)
     if cached is not None and cached.time >= bound:  # filled between the look and the claim
+        source.served(cached)
         return cached
     shape = tuple(map(sub, upper, key))
     array = source.allocate(shape)
@@ -115,12 +123,12 @@ def _compute(source: ChunkSource, key: Key, upper: Key, bound: float, batch: Any
 
 
 def _still_current(
-    source: ChunkSource, cached: Entry | None, time: float, key: Key, upper: Key
+    source: ChunkSource, cached: Entry | None, as_of: float, key: Key, upper: Key
 ) -> Entry:
     """Renew cached content that the callback says has not changed."""
     if cached is None or not cached.generation:
         raise ValueError(NOTHING_CACHED)
-    return Entry(key, cached.array, cached.generation, max(time, cached.time))
+    return Entry(key, cached.array, cached.generation, max(as_of, cached.time))
 
 
 def _follow(claims: Any, key: Key, leader: Worker, worker: Worker) -> Generator[Step, Any, Any]:
