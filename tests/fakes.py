@@ -309,7 +309,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
     For what no event tells: that a thread has got as far as waiting.
     """
-    while not condition():
+    while not condition():  # noqa: ASYNC110 - threads set no event of the loop
         await anyio.sleep(0.001)
 
 

@@ -22,7 +22,7 @@ class Control:
     __slots__ = ("_cancelled", "deadline", "on_cancel")
 
     def __init__(self, deadline: float | None = None) -> None:
-        self.deadline = deadline
+        self.deadline: float | None = deadline
         self.on_cancel: Callable[[], object] | None = None
         """Called, from any thread, when the run is to stop, while it waits for a loop."""
         self._cancelled = False

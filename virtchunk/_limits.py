@@ -47,7 +47,7 @@ class Limiter:
     def __init__(self, total: int) -> None:
         if total < 1:
             raise ValueError(f"a concurrency limit must be an integer >= 1, got {total}")
-        self.total = total
+        self.total: int = total
         self._borrowed = 0
         self._lock = threading.Lock()
         self.waiters: deque[Signal] = deque()
