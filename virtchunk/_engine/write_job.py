@@ -53,9 +53,10 @@ class WriteJob(Job):
         owned: bool,
     ) -> None:
         super().__init__(source, partition, request, batch, progress)
-        # Of a mixed pair the async one decides, because only a task can await it.
+        # Of a mixed pair the async one decides, because only a task can await it; but a write of
+        # whole chunks does not read.
         self.is_async = source.write_is_async or (
-            source.read_is_async and source.read_function is not None
+            source.read_is_async and not all(piece[5] for piece in partition.pieces())
         )
         self._owned = owned and self._direct
         self._read_params = VirtualChunkedReadParameters(b"", -inf, batch)
