@@ -17,6 +17,7 @@ import os
 import random
 import time
 from collections import Counter
+from contextlib import suppress
 from typing import Any
 
 import anyio
@@ -174,10 +175,8 @@ class World:
                 try:
                     async with anyio.create_task_group() as group:
                         group.start_soon(self.cancel_sometimes, scope, group.cancel_scope)
-                        try:
+                        with suppress(FailureOnPurpose):
                             await action()
-                        except FailureOnPurpose:
-                            pass
                         group.cancel_scope.cancel()
                 except BaseExceptionGroup as errors:
                     raise errors.exceptions[0] from None

@@ -85,11 +85,11 @@ class FileDriver:
             status = os.fstat(file)
             if not stat.S_ISREG(status.st_mode):
                 return _missing(now)
-            stamp = TimestampedStorageGeneration(_generation(status), now)
-            if stamp.generation == if_not_equal:
-                return ReadResult("unspecified", b"", stamp)
+            generation = _generation(status)
+            if generation == if_not_equal:
+                return ReadResult._trusted("unspecified", b"", generation, now)
             start, stop = byte_range.bounds(status.st_size)
-            return ReadResult("value", _read_all(file, start, stop), stamp)
+            return ReadResult._trusted("value", _read_all(file, start, stop), generation, now)
         finally:
             os.close(file)
 
@@ -248,7 +248,7 @@ def _walk(folder: bytes, range_: KeyRange) -> Iterator[tuple[bytes, list[bytes]]
 
 
 def _missing(now: float) -> ReadResult:
-    return ReadResult("missing", b"", TimestampedStorageGeneration(MISSING, now))
+    return ReadResult._trusted("missing", b"", MISSING, now)
 
 
 def _generation(status: os.stat_result) -> bytes:

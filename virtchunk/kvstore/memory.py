@@ -43,12 +43,11 @@ class MemoryDriver:
         found = self._values.get(key)
         now = time.time()
         if found is None:
-            return ReadResult("missing", b"", TimestampedStorageGeneration(MISSING, now))
+            return ReadResult._trusted("missing", b"", MISSING, now)
         value, generation = found
-        stamp = TimestampedStorageGeneration(generation, now)
         if generation == if_not_equal:
-            return ReadResult("unspecified", b"", stamp)
-        return ReadResult("value", byte_range.of(value), stamp)
+            return ReadResult._trusted("unspecified", b"", generation, now)
+        return ReadResult._trusted("value", byte_range.of(value), generation, now)
 
     def write(
         self, key: bytes, value: bytes | None, if_equal: bytes

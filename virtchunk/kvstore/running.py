@@ -23,9 +23,11 @@ from virtchunk._loop import cancelled_error, is_running, running_loop, same_loop
 if TYPE_CHECKING:
     from anyio.lowlevel import EventLoopToken
 
-__all__ = ("Call", "Runner")
+__all__ = ("METHODS", "Call", "Runner")
 
 T = TypeVar("T")
+
+METHODS = ("read", "write", "delete_range", "list")
 
 
 @final
@@ -37,18 +39,20 @@ class Runner:
         limiter: How many blocking methods run at once; None for no limit.
     """
 
-    __slots__ = ("blocks", "driver", "limiter", "made_in")
+    __slots__ = ("asynchronous", "blocks", "driver", "limiter", "made_in")
 
     def __init__(self, driver: Any, limiter: Limiter | None) -> None:
         self.driver = driver
         self.limiter = limiter
         self.blocks: bool = getattr(driver, "blocks", True)
         self.made_in = running_loop()
+        self.asynchronous = {name for name in METHODS if is_async(getattr(driver, name))}
 
-    def run_blocking(self, function: Callable[..., Any], arguments: Any, control: Control) -> Any:
+    def run_blocking(self, method: str, arguments: Any, control: Control) -> Any:
         """Run a method in this thread; an async one in its loop, which is another's."""
         control.check()
-        if is_async(function):
+        function = getattr(self.driver, method)
+        if method in self.asynchronous:
             parent = current_worker.get()
             check = None if parent is None else parent.check or check_cancelled
             call = partial(function, *arguments)
@@ -71,10 +75,11 @@ class Runner:
                 worker.acquire_blocking()
             return _run_as(worker, function)
 
-    async def run(self, function: Callable[..., Any], arguments: Any) -> Any:
+    async def run(self, method: str, arguments: Any) -> Any:
         """Run a method from a task. Always checkpoints."""
         await anyio.lowlevel.checkpoint()
-        if is_async(function):
+        function = getattr(self.driver, method)
+        if method in self.asynchronous:
             async with Lending(current_worker.get()):
                 return await function(*arguments)
         if not self.blocks:
@@ -119,19 +124,19 @@ class Runner:
 class Call(Generic[T]):
     """One operation on a store; see `virtchunk._future.Operation`."""
 
-    __slots__ = ("arguments", "convert", "function", "runner", "what")
+    __slots__ = ("arguments", "convert", "method", "runner", "what")
 
     def __init__(
         self,
         what: Callable[[], str],
         runner: Runner,
-        function: Callable[..., Any],
+        method: str,
         arguments: tuple[Any, ...],
         convert: Callable[[Any], T],
     ) -> None:
         self.what = what
         self.runner = runner
-        self.function = function
+        self.method = method
         self.arguments = arguments
         self.convert = convert
 
@@ -141,11 +146,11 @@ class Call(Generic[T]):
 
     def run_blocking(self, control: Control) -> T:
         """Run in this thread."""
-        return self.convert(self.runner.run_blocking(self.function, self.arguments, control))
+        return self.convert(self.runner.run_blocking(self.method, self.arguments, control))
 
     async def run(self) -> T:
         """Run in this task. Always checkpoints."""
-        return self.convert(await self.runner.run(self.function, self.arguments))
+        return self.convert(await self.runner.run(self.method, self.arguments))
 
 
 def _run_as(worker: Worker, function: Callable[[], T]) -> T:

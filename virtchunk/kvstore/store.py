@@ -17,7 +17,7 @@ from virtchunk.kvstore import spec as _spec
 from virtchunk.kvstore import values as _values
 from virtchunk.kvstore.coalesce import Group, GroupRead
 from virtchunk.kvstore.copying import CopyRange
-from virtchunk.kvstore.running import Call, Runner
+from virtchunk.kvstore.running import METHODS, Call, Runner
 from virtchunk.kvstore.spec import Source, appended, as_path, joined
 from virtchunk.kvstore.values import ByteRange, as_bytes, parse_byte_range
 
@@ -129,7 +129,7 @@ class KvStore:
             >>> store.list().result()
             [b'b']
         """
-        for method in ("read", "write", "delete_range", "list"):
+        for method in METHODS:
             if not callable(getattr(driver, method, None)):
                 raise TypeError(f"a driver of a KvStore needs a method {method}, got {driver!r}")
         resources: dict[str, Any] = {"file_io_concurrency": "file_io_concurrency"}
@@ -184,7 +184,7 @@ class KvStore:
         return Call(
             partial(self._describe, "read", key),
             runner,
-            runner.driver.read,
+            "read",
             (key, if_not_equal, byte_range),
             _same,
         )
@@ -228,7 +228,7 @@ class KvStore:
             Call(
                 partial(self._describe, "write", full),
                 runner,
-                runner.driver.write,
+                "write",
                 (
                     full,
                     None if value is None else as_bytes(value, "value"),
@@ -281,7 +281,7 @@ class KvStore:
         if range_.empty:
             full = _values.KeyRange(b"b", b"a")
         what = partial(self._describe, method, full.inclusive_min)
-        return Future._of(Call(what, runner, getattr(runner.driver, method), (full,), convert))
+        return Future._of(Call(what, runner, method, (full,), convert))
 
     def experimental_copy_range_to(
         self,

@@ -186,6 +186,16 @@ class ReadResult:
         self.value = value
         self.stamp = TimestampedStorageGeneration() if stamp is None else stamp
 
+    @classmethod
+    def _trusted(cls, state: State, value: bytes, generation: bytes, time: float) -> ReadResult:
+        """Build without checking, with a stamp that nobody else has."""
+        stamp = object.__new__(TimestampedStorageGeneration)
+        stamp._generation = generation
+        stamp._time = time
+        self = object.__new__(cls)
+        self._state, self._value, self._stamp = state, value, stamp
+        return self
+
     @property
     def state(self) -> State:
         """``"value"``, ``"missing"`` or ``"unspecified"``."""
