@@ -12,6 +12,8 @@ from typing import Any
 import anyio
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import virtchunk as ts
 from virtchunk.kvstore import ByteRange, KeyRange, MemoryDriver, ReadResult
@@ -339,3 +341,52 @@ def test_a_timeout_of_one_member_stops_all_and_they_can_be_run_again() -> None:
         reads[0].result(timeout=-1)
 
     assert reads[0].result().value == DIGITS
+
+
+def test_ranges_that_are_far_apart_are_read_apart() -> None:
+    store, reads = recorded(a=bytes(300_000))
+    with ts.Batch() as batch:
+        store.read("a", byte_range=slice(0, 10), batch=batch)
+        store.read("a", byte_range=slice(290_000, 290_010), batch=batch)
+        store.read("a", byte_range=slice(5, 20), batch=batch)
+
+    assert sorted(reads) == [(b"a", (0, 20)), (b"a", (290_000, 290_010))]
+
+
+def test_parts_that_nobody_came_for_do_not_warn() -> None:
+    store, _ = recorded(a=bytes(300_000))
+    batch = ts.Batch()
+    far = store.read("a", byte_range=slice(290_000, 290_010), batch=batch)
+    near = store.read("a", byte_range=slice(0, 10), batch=batch)
+    far.cancel()
+    batch.submit()
+    assert near.result().value == bytes(10)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        del batch, near, far
+        gc.collect()
+
+
+async def test_result_in_the_thread_of_an_event_loop_runs_all_members_in_place() -> None:
+    store, _ = recorded(a=DIGITS, b=DIGITS)
+    batch = ts.Batch()
+    reads = [store.read(key, batch=batch) for key in "ab"]
+    batch.submit()
+
+    assert reads[0].result().value == DIGITS
+    assert reads[1].done()
+
+
+@given(st.lists(st.tuples(st.integers(-12, 12), st.none() | st.integers(0, 12)), min_size=1))
+def test_members_get_what_they_would_get_alone(bounds: list[tuple[int, int | None]]) -> None:
+    ranges = [slice(a, b) for a, b in bounds if b is None or 0 <= a <= b]
+    store, _ = recorded(a=DIGITS)
+    with ts.Batch() as batch:
+        together = [store.read("a", byte_range=one, batch=batch) for one in ranges]
+
+    for future, one in zip(together, ranges, strict=True):
+        alone = store.read("a", byte_range=one)
+        expected = alone.exception()
+        assert type(future.exception()) is type(expected)
+        if expected is None:
+            assert future.result().value == alone.result().value

@@ -397,3 +397,15 @@ async def test_a_cancelled_wait_for_a_blocking_driver_ends_when_the_driver_has_e
         gate.set()
 
     assert ended == [True]
+
+
+async def test_a_sync_callback_may_block_for_a_store_with_async_methods() -> None:
+    store = ts.KvStore.from_driver(AsyncMemory())
+    await store.write("a", b"7")
+
+    def load(domain: ts.IndexDomain, array: np.ndarray[Any, Any], params: object) -> None:
+        array[...] = int(store["a"])
+
+    view = ts.virtual_chunked(load, dtype=ts.uint8, shape=[2])
+
+    assert (await view.read()).tolist() == [7, 7]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, final
 
 import attrs
 
+from virtchunk._batch import Batch
 from virtchunk._future import FutureLike
 from virtchunk._index.domain import IndexDomain
 from virtchunk._schema.generation import TimestampedStorageGeneration
@@ -34,7 +35,7 @@ class VirtualChunkedReadParameters:
     staleness_bound: float = float("-inf")
     """Content known to be current at this time or later serves: seconds since the epoch, or
     ``-inf`` if any content does."""
-    batch: Any = None
+    batch: Batch | None = None
     """The batch that the read belongs to, to be passed on to reads of other views and stores."""
 
 

@@ -6,6 +6,7 @@ it, and the others take their bytes out of what it read.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable
 from typing import final
 
@@ -56,30 +57,35 @@ class Group:
         read: Makes the future of reading a range of it.
     """
 
-    __slots__ = ("_parts", "_wanted", "read")
+    __slots__ = ("_lock", "_parts", "_wanted", "read")
 
     def __init__(self, read: Callable[[ByteRange], Future[ReadResult]]) -> None:
         self.read = read
+        self._lock = threading.Lock()
         self._wanted: set[ByteRange] = set()
-        self._parts: list[tuple[ByteRange, Future[ReadResult]]] = []
+        self._parts: dict[ByteRange, Future[ReadResult] | None] = {}  # None: nobody came for it yet
 
     def want(self, byte_range: ByteRange) -> None:
         """Note that some member wants this range."""
-        self._wanted.add(byte_range)
+        with self._lock:
+            self._wanted.add(byte_range)
 
     def part_of(self, byte_range: ByteRange) -> tuple[ByteRange, Future[ReadResult]]:
-        """Return the part that covers a range, and its future."""
-        for part in self._parts:
-            if _covers(part[0], byte_range):
-                return part
-        # Ranges that were noted since the first parts were made: by callbacks of members.
-        missing = [
-            range_
-            for range_ in self._wanted | {byte_range}
-            if not any(_covers(part[0], range_) for part in self._parts)
-        ]
-        self._parts += [(range_, self.read(range_)) for range_ in merged_ranges(missing)]
-        return next(part for part in self._parts if _covers(part[0], byte_range))
+        """Return the part that covers a range, and its future, which the caller waits for."""
+        with self._lock:
+            if self._covering(byte_range) is None:
+                # Also what was noted after the first parts were made, by callbacks of members.
+                missing = [one for one in self._wanted if self._covering(one) is None]
+                self._parts.update(dict.fromkeys(merged_ranges(missing)))
+            part = self._covering(byte_range)
+            assert part is not None
+            future = self._parts[part]
+            if future is None:
+                future = self._parts[part] = self.read(part)
+        return part, future
+
+    def _covering(self, byte_range: ByteRange) -> ByteRange | None:
+        return next((part for part in self._parts if _covers(part, byte_range)), None)
 
 
 def _covers(part: ByteRange, byte_range: ByteRange) -> bool:
