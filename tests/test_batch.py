@@ -390,3 +390,34 @@ def test_members_get_what_they_would_get_alone(bounds: list[tuple[int, int | Non
         assert type(future.exception()) is type(expected)
         if expected is None:
             assert future.result().value == alone.result().value
+
+
+def async_view() -> ts.TensorStore:
+    async def read(domain: ts.IndexDomain, array: np.ndarray[Any, Any], params: object) -> None:
+        array[...] = 4
+
+    return ts.virtual_chunked(read, dtype=ts.int8, shape=[1])
+
+
+def test_members_that_need_an_event_loop_can_still_be_awaited() -> None:
+    with ts.Batch() as batch:
+        reads = [async_view().read(batch=batch) for _ in range(3)]
+    for read in reads:
+        with pytest.raises(ValueError, match="await"):
+            read.result()
+
+    async def main() -> list[int]:
+        return [int((await read)[0]) for read in reads]
+
+    assert anyio.run(main) == [4, 4, 4]
+
+
+async def test_copying_from_a_view_can_be_a_member() -> None:
+    target = np.zeros(1, np.int8)
+    async with ts.Batch() as batch:
+        written = ts.array(target).write(async_view(), batch=batch)
+        with pytest.raises(ValueError, match="TensorStore source"):
+            ts.array(target).write([1], batch=batch)
+        assert not written.commit.done()
+
+    assert (written.commit.done(), target[0]) == (True, 4)

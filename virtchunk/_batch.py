@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, final
 
 import anyio
 
-from virtchunk._control import Control
+from virtchunk._control import Control, NotHere
 from virtchunk._future import Future, NotStarted, Operation
 from virtchunk._loop import running_loop
 
@@ -294,7 +294,7 @@ def _finish_all(futures: list[Future[Any]], control: Control) -> None:
             future = futures.pop()
         except IndexError:  # another thread took the last one
             return
-        with suppress(TimeoutError):
+        with suppress(TimeoutError, NotHere):  # it can be run again, elsewhere perhaps
             future._finish(control.deadline)
 
 

@@ -133,7 +133,8 @@ class TensorStore(Assignable):
         Args:
             source: A scalar, an array, or another view; it is broadcast to the domain, and
                 converted to the data type where that loses nothing.
-            batch: A batch, passed on to callbacks.
+            batch: A `Batch` that the copying from another view belongs to: it runs when that is
+                submitted.
             can_reference_source_data_indefinitely: Accepted for compatibility. Callbacks are never
                 given the caller's own memory.
             progress: Called as ``progress(done, total, nbytes)`` for each finished chunk.
@@ -153,9 +154,11 @@ class TensorStore(Assignable):
         operation: WriteOperation
         if isinstance(source, TensorStore):
             operation = _WriteView(self, source, options)
+        elif batch is not None:
+            raise ValueError("batch can only be specified when copying from a TensorStore source")
         else:
             operation = self._write_array(source, options)
-        commit: Future[None] = Future._of(operation)
+        commit: Future[None] = join(batch, operation)
         return WriteFutures(lambda: Future._of(_Stage(operation)), commit)
 
     def chunks(

@@ -305,8 +305,10 @@ async def test_async_drivers_run_in_the_task_that_awaits() -> None:
 
     assert (await store.read("a")).value == b"1"
     assert await store.list() == [b"a"]
+    refused = store.read("a")
     with pytest.raises(RuntimeError, match=r"await kv\.read"):
-        store["a"]
+        refused.result()
+    assert (await refused).value == b"1"
     assert await anyio.to_thread.run_sync(lambda: store["a"]) == b"1"
 
 

@@ -12,7 +12,7 @@ from typing import final
 
 import anyio.lowlevel
 
-from virtchunk._control import Control
+from virtchunk._control import Control, NotHere
 from virtchunk._future import Future
 from virtchunk._schema.generation import TimestampedStorageGeneration
 from virtchunk.kvstore.values import WHOLE, ByteRange, ReadResult
@@ -116,6 +116,8 @@ class GroupRead:
         part, future = self.group.part_of(self.byte_range)
         try:
             return self._cut(part, future._result(control.check))
+        except NotHere as error:  # the same is true of this read
+            raise type(error)(str(error), control) from None
         except ValueError:
             if part == self.byte_range:
                 raise

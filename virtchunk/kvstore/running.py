@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, final
 import anyio.lowlevel
 
 from virtchunk._bridge import run_in_loop
-from virtchunk._control import Control
+from virtchunk._control import Control, InLoopError, NoLoopError
 from virtchunk._engine.errand import check_cancelled, run_errand
 from virtchunk._engine.source import is_async
 from virtchunk._engine.worker import Lending, Worker, current_worker
@@ -57,7 +57,7 @@ class Runner:
             check = None if parent is None else parent.check or check_cancelled
             call = partial(function, *arguments)
             with Lending(parent):
-                return run_in_loop(self._home(parent), call, control, check)
+                return run_in_loop(self._home(parent, control), call, control, check)
         if not self.blocks or self.limiter is None:
             return function(*arguments)
         return self._run_limited(partial(function, *arguments), control)
@@ -99,7 +99,7 @@ class Runner:
             finally:
                 worker.close()
 
-    def _home(self, parent: Worker | None) -> EventLoopToken:
+    def _home(self, parent: Worker | None, control: Control) -> EventLoopToken:
         """Return the loop for an async method that somebody blocks for."""
         here = running_loop()
         loop = self.made_in if self.made_in is not None and is_running(self.made_in) else None
@@ -107,15 +107,17 @@ class Runner:
             loop = parent.loop
         blocked = [] if parent is None else [worker.blocks for worker in parent.ancestry()]
         if (here is not None and loop is None) or any(same_loop(b, loop) for b in [here, *blocked]):
-            raise RuntimeError(
+            raise InLoopError(
                 "a blocking call in the event loop's own thread would wait for async methods of "
                 f"the driver {self.driver!r} that this loop has to run; use `await kv.read(key)` "
-                "or its like instead of `.result()` or `kv[key]`"
+                "or its like instead of `.result()` or `kv[key]`",
+                control,
             )
         if loop is None:
-            raise ValueError(
+            raise NoLoopError(
                 f"the methods of the driver {self.driver!r} are async and no event loop is "
-                "running; use `await kv.read(key)` or its like"
+                "running; use `await kv.read(key)` or its like",
+                control,
             )
         return loop
 
