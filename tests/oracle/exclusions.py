@@ -79,7 +79,7 @@ def _array_on_nothing(x: Any, operation: str) -> bool:
     """An index array where a view is empty already, or an earlier step may have emptied it."""
     if "TensorStore" not in type(x).__name__ or not ARRAY.search(operation):
         return False
-    empties = re.search(r"zeros|(-?\d+):\1\b", operation) is not None
+    empties = re.search(r"zeros|False|(-?\d+):\1\b", operation) is not None
     return 0 in x.domain.shape or (empties and "ts.d" in operation)
 
 
