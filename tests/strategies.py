@@ -37,6 +37,7 @@ __all__ = [
     "slices",
     "strides",
     "transform_texts",
+    "vector_slices",
 ]
 
 Draw: TypeAlias = Callable[..., Any]
@@ -178,6 +179,18 @@ def slices(draw: Draw, extent: Extent) -> str:
     return f"{start}:{stop}:{step}" if step else f"{start}:{stop}"
 
 
+@st.composite
+def vector_slices(draw: Draw, dims: Sequence[Extent]) -> str:
+    """``[[1, 2]:[5, 6]:[1, -1]]``: one slice whose parts are vectors, or scalars for all."""
+    windows = [dim.window for dim in dims]
+    starts = [lower for lower, _ in windows]
+    stops = [max(lower, draw(st.integers(lower, max(lower, upper)))) for lower, upper in windows]
+    step = draw(st.sampled_from(["", ":1", ":2", f":{[2] * len(dims)}"]))
+    start = draw(st.sampled_from([str(starts), str(tuple(starts)), ""]))
+    stop = draw(st.sampled_from([str(stops), str(stops), str([None] * len(stops)), ""]))
+    return f"{start}:{stop}{step}"
+
+
 def array_shapes() -> st.SearchStrategy[tuple[int, ...]]:
     """Shapes of index arrays: size 1 is simplified to a constant, size 0 has no element to keep."""
     return st.sampled_from(
@@ -242,7 +255,8 @@ def numpy_terms(
     shape = draw(array_shapes())
     terms: list[str] = []
     at, ellipsis = 0, False
-    kinds = ["slice", "slice", "int", "full", *(["array", "array", "mask"] if arrays else [])]
+    kinds = ["slice", "slice", "slice", "int", "int", "full", "vector"]
+    kinds += ["array"] * 5 * arrays + ["mask"] * 2 * arrays
     while at < len(dims) or draw(rarely(8)):
         if new and draw(rarely(10)):
             terms.append(draw(st.sampled_from(["None", "ts.newaxis"])))
@@ -260,7 +274,8 @@ def numpy_terms(
             break
         else:
             kind = draw(st.sampled_from(kinds))
-            taken = min(draw(st.sampled_from([1, 1, 2])), len(dims) - at) if kind == "mask" else 1
+            several = kind in ("mask", "vector")
+            taken = min(draw(st.sampled_from([1, 1, 2])), len(dims) - at) if several else 1
             terms.append(draw(_term(kind, dims[at : at + taken], shape, mode)))
             at += taken
     return _joined(terms)
@@ -276,6 +291,8 @@ def _term(draw: Draw, kind: str, dims: Sequence[Extent], shape: tuple[int, ...],
         return str(draw(positions(dims[0])))
     if kind == "slice":
         return str(draw(slices(dims[0])))
+    if kind == "vector":
+        return str(draw(vector_slices(dims)))
     if kind == "array":
         own = draw(array_shapes() if mode == ".oindex" or draw(rarely(40)) else _narrowed(shape))
         return str(draw(index_arrays(dims[0], own)))

@@ -28,6 +28,7 @@ from tests.strategies import (
     rarely,
     strides,
     transform_texts,
+    vector_slices,
 )
 
 __all__ = ["base_views", "dim_expressions", "dim_selections", "domain_operations"]
@@ -161,21 +162,9 @@ def _expression_step(
         return ".diagonal"
     mode = draw(st.sampled_from(["", "", ".oindex", ".vindex"]))
     if len(dims) > 1 and draw(rarely(4)):
-        return f"{mode}[{draw(_vector_slices(chosen))}]"
+        return f"{mode}[{draw(vector_slices(chosen))}]"
     terms = draw(numpy_terms(chosen, mode, complete=True, new=not first and draw(rarely(60))))
     return f"{mode}[{terms or '()'}]"
-
-
-@st.composite
-def _vector_slices(draw: Draw, dims: Sequence[Extent]) -> str:
-    """``[[1, 2]:[5, 6]:[1, -1]]``: one slice whose parts are vectors, or scalars for all."""
-    windows = [dim.window for dim in dims]
-    starts = [lower for lower, _ in windows]
-    stops = [max(lower, draw(st.integers(lower, max(lower, upper)))) for lower, upper in windows]
-    step = draw(st.sampled_from(["", ":1", ":2", f":{[2] * len(dims)}"]))
-    start = draw(st.sampled_from([str(starts), str(tuple(starts)), ""]))
-    stop = draw(st.sampled_from([str(stops), str(stops), str([None] * len(stops)), ""]))
-    return f"{start}:{stop}{step}"
 
 
 @st.composite
