@@ -202,6 +202,7 @@ class World:
             assert final.tolist() == [v for history in self.history for v in history[-1]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recheck", [True, False])
 async def test_random_interleavings(recheck: bool) -> None:
     happened: Counter[str] = Counter()

@@ -136,6 +136,7 @@ def test_what_other_programs_write_is_another_version(store: ts.KvStore, tmp_pat
     assert store.write("a", b"3", if_equal=known).result().generation == b""
 
 
+@pytest.mark.slow
 def test_a_counter_of_two_processes_ends_exact(tmp_path: Path) -> None:
     times = 150
     command = [sys.executable, str(COUNTING), "add", str(tmp_path), str(times)]
@@ -147,6 +148,7 @@ def test_a_counter_of_two_processes_ends_exact(tmp_path: Path) -> None:
     assert files_in(tmp_path) == ["counter"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
 def test_kill_leaves_what_was_safe_and_nothing_half_written(tmp_path: Path) -> None:
     store = ts.KvStore.open({"driver": "file", "path": f"{tmp_path}/"}).result()
@@ -175,14 +177,31 @@ def test_a_temporary_file_in_use_is_not_removed(store: ts.KvStore, tmp_path: Pat
     if file_module.fcntl is None:
         pytest.skip("there is no flock here")
     store["a"] = b"1"
-    used, orphan = tmp_path / "root/used.__lock", tmp_path / "root/orphan.__lock"
-    orphan.write_bytes(b"half")
+    used = tmp_path / f"root/{'a' * 16}.__lock"
+    orphan = tmp_path / f"root/{'b' * 16}.__lock"
+    foreign = tmp_path / "root/a.__lock"
+    for path in (orphan, foreign):
+        path.write_bytes(b"half")
     with used.open("wb") as file:
         file_module.fcntl.flock(file, file_module.fcntl.LOCK_EX)
         assert store.list().result() == [b"a"]
         store.delete_range(KeyRange()).result()
 
-    assert files_in(tmp_path) == ["root/used.__lock"]
+    assert sorted([used, foreign]) == sorted(path for path in (tmp_path / "root").iterdir())
+
+
+def test_a_link_to_nowhere_and_a_pipe_are_no_places_for_values(
+    store: ts.KvStore, tmp_path: Path
+) -> None:
+    store["a"] = b"1"
+    (tmp_path / "root/link").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(FileNotFoundError):
+        store["link/b"] = b"1"
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "root/pipe")
+        assert store.read("pipe").result().state == "missing"
+
+    assert store.list().result() == [b"a"]
 
 
 async def test_a_directory_that_is_removed_meanwhile_is_made_again(

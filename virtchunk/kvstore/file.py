@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import secrets
 import stat
 import threading
@@ -46,6 +47,22 @@ fcntl: Any = import_module("fcntl") if os.name == "posix" else None
 
 LOCK_SUFFIX: Final = b".__lock"
 """What the names of temporary files end with, and those of keys must not; as in the original."""
+
+_OWN_TEMPORARY: Final = re.compile(rb"[0-9a-f]{16}\.__lock")
+
+
+def _flags(names: str) -> int:
+    """Combine flags of ``os.open``, as far as the system has them."""
+    return sum(getattr(os, f"O_{name}", 0) for name in names.split())
+
+
+_READING: Final = _flags("RDONLY CLOEXEC BINARY NONBLOCK")  # of pipes, too: they are no values
+_CREATING: Final = _flags("WRONLY CREAT EXCL CLOEXEC BINARY")
+_LOCKING: Final = _flags("RDWR CLOEXEC")
+_DIRECTORY: Final = _flags("RDONLY CLOEXEC DIRECTORY")
+
+_TRIES: Final = 100
+"""How often a directory may be removed while we write into it."""
 
 _ABSENT: Final = frozenset({errno.ENOENT, errno.ENOTDIR})
 _UNUSABLE: Final = frozenset({errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ENOTEMPTY})
@@ -76,7 +93,7 @@ class FileDriver:
         _check_key(key)
         now = time.time()
         try:
-            file = os.open(key, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_BINARY", 0))
+            file = os.open(key, _READING)
         except OSError as error:
             if error.errno in _ABSENT | {errno.EISDIR}:
                 return _missing(now)
@@ -164,7 +181,8 @@ class FileDriver:
                 folders.append(folder)
             for name in names:
                 if name.endswith(LOCK_SUFFIX):
-                    _remove_orphan(folder + name)
+                    if _covers(keys, folder) and _OWN_TEMPORARY.fullmatch(name):
+                        _remove_orphan(folder + name)
                 elif folder + name in keys:
                     self._delete(*os.path.split(folder + name), b"")
         for folder in reversed(folders):
@@ -304,7 +322,7 @@ def _remove_orphan(path: bytes) -> None:
     if fcntl is None:
         return
     with suppress(OSError):
-        file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        file = os.open(path, _LOCKING)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.unlink(path)
@@ -322,12 +340,11 @@ def _refuse(error: OSError, key: bytes) -> NoReturn:
 
 
 def _until_found(function: Callable[[], T]) -> T:
-    """Try again as long as a directory is removed under our feet."""
-    while True:
-        try:
+    """Try again when a directory was removed under our feet."""
+    for _ in range(_TRIES):
+        with suppress(FileNotFoundError):
             return function()
-        except FileNotFoundError:
-            continue
+    return function()
 
 
 # -- directories -----------------------------------------------------------------------------------
@@ -340,7 +357,7 @@ class _Directory:
         self.path = path
         self.fd: int | None = None
         if _AT_FD:
-            self.fd = os.open(path or b".", os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY)
+            self.fd = os.open(path or b".", _DIRECTORY)
 
     def close(self) -> None:
         if self.fd is not None:
@@ -350,8 +367,7 @@ class _Directory:
         return name if self.fd is not None else os.path.join(self.path, name)
 
     def create(self, name: bytes) -> int:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
-        return os.open(self._at(name), flags | getattr(os, "O_BINARY", 0), 0o666, dir_fd=self.fd)
+        return os.open(self._at(name), _CREATING, 0o666, dir_fd=self.fd)
 
     def status(self, name: bytes) -> os.stat_result | None:
         """Return the status of a file, or None if there is none."""
