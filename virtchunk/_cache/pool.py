@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections import OrderedDict, deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Container, MutableMapping
 from typing import TYPE_CHECKING, Any, TypeAlias, final
 
 import attrs
@@ -213,12 +213,24 @@ class ChunkCache:
                 return
             self._replace(entry)
 
-    def overtake(self, entry: Entry, overtaken: set[Key], reading: bool) -> None:
+    def overtake(self, entry: Entry, overtaken: set[Key], reading: Container[Key]) -> None:
         """Keep what was written, and declare what is being read of the chunk outdated."""
         with self.pool._lock:
-            if reading:
+            if entry.key in reading:
                 overtaken.add(entry.key)
             self._replace(entry)
+
+    def end_read(self, key: Key, overtaken: set[Key], reading: MutableMapping[Key, Any]) -> bool:
+        """End the reading of a chunk; say whether a write has overtaken it.
+
+        Both in one step: a write is either seen here, or sees that nobody reads any more.
+        """
+        with self.pool._lock:
+            reading.pop(key, None)
+            if key not in overtaken:
+                return False
+            overtaken.discard(key)
+            return True
 
     def drop(self, key: Key) -> None:
         """Forget a chunk."""

@@ -165,6 +165,12 @@ class ChunkSource:
         Followers get nothing, and compute for themselves, if the chunk was written meanwhile: one
         of them may have come after that write, and must see it.
         """
+        if self.cache is not None:
+            if self.cache.end_read(key, self.overtaken, self.reads.workers):
+                outcome = None
+            if worker.followers:
+                self.reads.tell(key, worker, outcome)
+            return
         if self.overtaken and key in self.overtaken:
             self.overtaken.discard(key)
             outcome = None
@@ -177,11 +183,10 @@ class ChunkSource:
 
     def written(self, entry: Entry) -> None:
         """Note that a chunk has been stored: no read that began before may count for later ones."""
-        reading = self.reads.busy(entry.key)
         if self.cache is not None:
-            self.cache.overtake(entry, self.overtaken, reading)
-        elif reading:
-            self.overtaken.add(entry.key)
+            self.cache.overtake(entry, self.overtaken, self.reads.workers)
+        else:
+            self.stored(entry.key)
 
     def stored(self, key: Key) -> None:
         """Note that a chunk has been stored in a view without a cache."""
