@@ -54,14 +54,14 @@ def observe_spec(spec: Any) -> list[Any]:
     if 0 in np.shape(spec.to_json()["array"]):
         layout.pop("inner_order")  # of no elements, and by different strides
     complete = spec.to_json(include_defaults=True)
-    if complete["schema"].get("chunk_layout", {}).keys() == {"rank"}:
-        del complete["schema"]["chunk_layout"]  # which says no more than the schema does
+    constraints = complete["schema"].pop("chunk_layout", {})
+    constraints.pop("rank", None)  # which the schema tells anyhow
     return [
         repr(spec.to_json()),
-        repr(complete),
+        repr([complete, constraints]),
         repr([spec.rank, spec.domain, spec.transform, spec.open_mode]),
         spec.dtype.name,
-        [unit and (unit.multiplier, unit.base_unit) for unit in spec.dimension_units],
+        repr([unit and (unit.multiplier, unit.base_unit) for unit in spec.dimension_units]),
         repr(layout),
         spec.kvstore,
         spec.base,

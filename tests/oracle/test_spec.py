@@ -41,7 +41,7 @@ def seen(module: Any, value: Any) -> Any:
         return observe_spec(value)
     if isinstance(value, module.TensorStore):
         values = value.read().result()
-        units = [unit and (unit.multiplier, unit.base_unit) for unit in value.dimension_units]
+        units = repr([unit and unit.to_json() for unit in value.dimension_units])
         same = [repr(value.domain), value.dtype.name, value.mode, units, repr(values.tolist())]
         return [*same, without_units(value.spec(retain_context=True).to_json())]
     return repr(value)
@@ -107,9 +107,13 @@ def test_views_of_specs_are_updated_alike(text: str, data: st.DataObject) -> Non
     assume(isinstance(outcome(virtchunk, f"x{operation}", x=ours), list))
     theirs, ours = (run(module, f"{text}{operation}") for module in BOTH)
 
+    everything = ""
     for _ in range(3):
         keywords = data.draw(update_texts(ours.rank))
         assume(not not_comparable(keywords, ours.transform))
+        everything += keywords
+        assume(everything.count("labels=") < 2)  # merged, it may give one label to two dimensions
+        assume(everything.count("fill_value=nan") < 2)  # there in conflict with itself
         expected = updated(ts, theirs, keywords)
 
         assert expected == updated(virtchunk, ours, keywords), keywords
@@ -166,6 +170,8 @@ VIEWS = [
     "ts.array(['a', 'b'], dtype=ts.ustring)",
     "ts.array([{'a': [1]}, None], dtype=ts.json)",
     "ts.array([1, 2], dtype=ts.float32, context=CONTEXT)",
+    "ts.array(5)[ts.d[()].diagonal]",
+    "t[ts.IndexTransform(2, output=[ts.OutputIndexMap(0, 1, 0), ts.OutputIndexMap(2)])][0:2]",
 ]
 FLAGS = [
     *("", "retain_context=True", "retain_context=False", "unbind_context=True", "open=True"),

@@ -9,7 +9,7 @@ import numpy as np
 
 from virtchunk._context.context import Context
 from virtchunk._control import Control
-from virtchunk._drivers.driver import Options
+from virtchunk._drivers.driver import Options, check_finite
 from virtchunk._grid.partition import Partition, partition
 from virtchunk._grid.regular import RegularDimension
 from virtchunk._index.compose import carry_back_domain
@@ -96,7 +96,12 @@ class ArrayDriver:
         return IndexTransform._trusted(IndexDomain._trusted(*bounds), transform._output)
 
     def cut(self, transform: IndexTransform) -> Partition:
-        """Cut a request along the only chunk."""
+        """Cut a request along the only chunk.
+
+        Raises:
+            ValueError: If the request is not finite.
+        """
+        check_finite(transform.domain)
         return partition(transform, self.grid)
 
 

@@ -19,6 +19,7 @@ from virtchunk._drivers.spec import (
     bound_resources,
     compose_with_domain,
 )
+from virtchunk._index.compose import compose
 from virtchunk._index.domain import IndexDomain
 from virtchunk._index.output_map import OutputIndexMap
 from virtchunk._index.transform import IndexTransform
@@ -71,24 +72,22 @@ class ArraySpec(DriverSpec):
     @classmethod
     def of_driver(cls, driver: Driver, transform: IndexTransform) -> ViewSpec:
         driver = cast("ArrayDriver", driver)
-        elements = _elements(driver, transform)
-        kept = [dim for dim in _varying(transform) if elements.strides[dim] != 0]
-        if elements.size == 0:
-            array: Array = np.empty((0,), elements.dtype)
+        domain = transform.domain
+        if domain.size == 0:
+            array: Array = np.empty((0,), driver.array.dtype)
             outputs = [OutputIndexMap._constant(0)]
             units: tuple[Unit | None, ...] = (None,)
         else:
-            index = tuple(slice(None) if axis in kept else 0 for axis in range(elements.ndim))
-            array = np.array(elements[index], order="K")
-            origin = transform.domain.inclusive_min
-            outputs = [OutputIndexMap._single(axis, -origin[axis], 1) for axis in kept]
+            kept = _varying(driver.array, transform)
+            array = np.array(_elements(driver, compose(transform, _only(kept, domain))), order="K")
+            outputs = [OutputIndexMap._single(dim, -domain.inclusive_min[dim], 1) for dim in kept]
             seen = transform_dimension_units(driver.dimension_units, transform)
-            units = tuple(seen[axis] for axis in kept)
+            units = tuple(seen[dim] for dim in kept)
         array.setflags(write=False)
         schema = SchemaConstraints(array.ndim, driver.dtype).with_dimension_units(units)
         resources = bound_resources(cls.resource_kinds, driver.context)
         spec = cls(array=array, schema=schema, resources=resources)
-        return ViewSpec(spec, IndexTransform._trusted(transform.domain, tuple(outputs)))
+        return ViewSpec(spec, IndexTransform._trusted(domain, tuple(outputs)))
 
     def members_to_json(self, base_to_json: Callable[[ViewSpec], Any]) -> dict[str, Any]:
         assert self.schema.data_type is not None
@@ -148,31 +147,49 @@ def memory_layout(array: Array) -> LayoutConstraints:
     return layout.add_grid_origin((0,) * array.ndim, is_hard=True)
 
 
-def _varying(transform: IndexTransform) -> list[int]:
-    """The dimensions of a view along which its elements may differ."""
+def _varying(array: Array, transform: IndexTransform) -> list[int]:
+    """The dimensions of a view along which its elements may differ; all of them are bounded."""
     dims = set()
-    for output in transform._output:
-        if output.input_dimension is not None:
+    for axis, output in enumerate(transform._output):
+        if output.input_dimension is not None and array.strides[axis] != 0:
             dims.add(output.input_dimension)
         elif output.index_array is not None:
             dims.update(np.flatnonzero(np.array(output.index_array.shape) > 1).tolist())
     return sorted(dim for dim in dims if transform.domain.shape[dim] > 1)
 
 
+def _only(dims: list[int], domain: IndexDomain) -> IndexTransform:
+    """Select some index of each dimension of a domain, except of these, which stay as they are."""
+    kept = IndexDomain._trusted(
+        tuple([domain.inclusive_min[dim] for dim in dims]),
+        tuple([domain.exclusive_max[dim] for dim in dims]),
+        ("",) * len(dims),
+        (False,) * len(dims),
+        (False,) * len(dims),
+    )
+    outputs = [
+        OutputIndexMap._single(dims.index(dim), 0, 1)
+        if dim in dims
+        else OutputIndexMap._constant(min(max(low, 0), high - 1))
+        for dim, (low, high) in enumerate(
+            zip(domain.inclusive_min, domain.exclusive_max, strict=True)
+        )
+    ]
+    return IndexTransform._trusted(kept, tuple(outputs))
+
+
 def _elements(driver: ArrayDriver, transform: IndexTransform) -> Array:
-    """The elements of a view: in the order that they have in memory, if they are a slice of it."""
-    domain = transform.domain
+    """The elements of a view: in the order that they have in memory, if they are a slice of it.
+
+    Each dimension of the view has to select something.
+    """
     inputs = [output.input_dimension for output in transform._output]
     used = [dim for dim in inputs if dim is not None]
     is_slice = all(output.index_array is None for output in transform._output)
-    if not is_slice or len(set(used)) < len(used) or domain.size == 0:
+    if not is_slice or len(set(used)) < len(used):
         return driver.read(transform, "C", Options()).run_blocking(Control())
-    index = tuple(_part(domain, output) for output in transform._output)
-    part = driver.array[(*index, ...)]
-    unused = [dim for dim in range(domain.rank) if dim not in used]
-    expanded = part[(..., *(np.newaxis for _ in unused))]
-    ordered = expanded.transpose(np.argsort(used + unused))
-    return np.broadcast_to(ordered, domain.shape)
+    index = tuple(_part(transform.domain, output) for output in transform._output)
+    return driver.array[(*index, ...)].transpose(np.argsort(used))
 
 
 def _part(domain: IndexDomain, output: OutputIndexMap) -> int | slice:

@@ -11,6 +11,7 @@ from virtchunk._engine.job import Progress
 from virtchunk._future import Operation
 from virtchunk._grid.partition import Partition
 from virtchunk._index.domain import IndexDomain
+from virtchunk._index.interval import INF, INF_UPPER
 from virtchunk._index.transform import IndexTransform
 from virtchunk._schema.dtype import dtype
 from virtchunk._schema.layout import ChunkLayout
@@ -19,7 +20,7 @@ from virtchunk._schema.unit import Unit
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ("Driver", "Options", "WriteOperation")
+__all__ = ("Driver", "Options", "WriteOperation", "check_finite")
 
 Array: TypeAlias = "np.ndarray[Any, Any]"
 
@@ -119,3 +120,16 @@ class Driver(Protocol):
 
     def describe(self) -> str:
         """Name where the elements come from, in a few words, for ``repr``."""
+
+
+def check_finite(domain: IndexDomain) -> None:
+    """Check that all elements of a domain can be read or written.
+
+    Raises:
+        ValueError: A bound is infinite.
+    """
+    if -INF in domain.inclusive_min or INF_UPPER in domain.exclusive_max:
+        raise ValueError(
+            f"cannot read or write the unbounded domain {domain}; select a finite part of it "
+            "first, as in t[0:100]"
+        )

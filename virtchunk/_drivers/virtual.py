@@ -12,7 +12,7 @@ import numpy as np
 from virtchunk._cache.pool import CachePool
 from virtchunk._context.context import Context, live
 from virtchunk._control import Control
-from virtchunk._drivers.driver import Options
+from virtchunk._drivers.driver import Options, check_finite
 from virtchunk._engine.fanout import run, run_blocking
 from virtchunk._engine.job import Job
 from virtchunk._engine.one import read_one, read_one_awaiting
@@ -23,7 +23,6 @@ from virtchunk._grid.box import OneChunk
 from virtchunk._grid.partition import Partition, partition
 from virtchunk._grid.regular import DimensionGrid, RegularDimension
 from virtchunk._index.domain import IndexDomain
-from virtchunk._index.interval import INF, INF_UPPER
 from virtchunk._index.transform import IndexTransform
 from virtchunk._open_options import RecheckCacheOption, staleness_bound
 from virtchunk._schema.chunk_shape import choose_chunk_grid
@@ -198,12 +197,7 @@ class VirtualDriver:
         Raises:
             ValueError: If the request is not finite.
         """
-        domain = transform.domain
-        if -INF in domain.inclusive_min or INF_UPPER in domain.exclusive_max:
-            raise ValueError(
-                f"cannot read or write the unbounded domain {domain}; select a finite part of it "
-                "first, as in t[0:100]"
-            )
+        check_finite(transform.domain)
         return partition(transform, self.grid)
 
 

@@ -61,14 +61,14 @@ def open(  # noqa: A001 - the public name
         >>> view[1:].read().result()
         array([2, 3], dtype=int32)
     """
-    check_context(context)
-    options = parse_spec_keywords("open", keywords)
     request = OpenRequest(
         read=as_flag(read, "read"),
         write=as_flag(write, "write"),
         transaction=transaction,
         allow_import=as_flag(allow_import, "allow_import"),
     )
+    check_context(context)
+    options = parse_spec_keywords("open", keywords)
     view = (spec if isinstance(spec, Spec) else Spec(spec))._view
     future: Future[TensorStore] = Future._of(None)
     try:
