@@ -19,7 +19,7 @@ import pytest
 import virtchunk as ts
 from tests.fakes import STYLES, FakeBackend, awaited, idle, until
 
-BACKENDS = anyio.get_all_backends()
+BACKENDS = anyio.get_available_backends()
 NUMBERS = list(range(12))
 NEED_A_LOOP = ("async one", "coroutine", "awaitable")
 """Styles whose callbacks have to be awaited."""
