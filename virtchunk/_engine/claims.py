@@ -41,14 +41,20 @@ call_in_child(_after_fork)
 class Follower(Generic[T]):
     """One that waits for a claimed chunk."""
 
-    __slots__ = ("claims", "key", "outcome", "signal")
+    __slots__ = ("claims", "key", "leader", "outcome", "signal")
 
-    def __init__(self, claims: Claims[T], key: Any) -> None:
+    def __init__(self, claims: Claims[T], key: Any, leader: Worker) -> None:
         self.claims = claims
         self.key = key
+        self.leader = leader
         self.signal = Signal()
         self.outcome: T | BaseException | None = None
         """What the leader made: its result, its error, or None (cancelled: try yourself)."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether the leader is still at it; if not, the follower just has not gone on yet."""
+        return not self.signal.is_set() and self.claims.workers.get(self.key) is self.leader
 
 
 @final
@@ -83,7 +89,7 @@ class Claims(Generic[T]):
         Raises:
             RuntimeError: If the leader itself waits for ``worker``.
         """
-        follower: Follower[T] = Follower(self, key)
+        follower: Follower[T] = Follower(self, key, leader)
         leader.followers.append(follower)
         if self.workers.get(key) is not leader:
             self._withdraw(leader, follower)
@@ -95,17 +101,16 @@ class Claims(Generic[T]):
                     f"the chunk at {key} depends on itself: its callback reads or writes, directly "
                     "or through other views, the chunk that is being computed"
                 )
-            worker.waiting_on = leader
+            worker.waiting_on = follower
             _following.add(worker)
         return follower
 
     def left(self, follower: Follower[T], worker: Worker) -> None:
         """Stop waiting, whether the signal came or the wait was cancelled."""
         with _lock:
-            leader, worker.waiting_on = worker.waiting_on, None
+            worker.waiting_on = None
             _following.discard(worker)
-        if leader is not None:
-            self._withdraw(leader, follower)
+        self._withdraw(follower.leader, follower)
 
     def release(self, key: Any, worker: Worker, outcome: T | BaseException | None) -> None:
         """Drop a claim and tell its followers the outcome."""
@@ -131,13 +136,15 @@ def _depends(leader: Worker, mine: set[Worker], seen: set[Worker]) -> bool:
     """Say whether ``leader`` cannot finish before one of ``mine`` has."""
     if leader in mine:
         return True
-    if not leader.lent:  # its callback has started nothing that could wait
+    if (
+        not leader.lent and leader.waiting_on is None
+    ):  # nor has its callback started what could wait
         return False
     seen.add(leader)
     for worker in _following:
         target = worker.waiting_on
-        if target is None or target in seen or leader not in worker.ancestry():
+        if target is None or target.leader in seen or leader not in worker.ancestry():
             continue
-        if _depends(target, mine, seen):
+        if target.waits and _depends(target.leader, mine, seen):
             return True
     return False

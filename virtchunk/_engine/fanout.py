@@ -20,7 +20,7 @@ from virtchunk._engine.errand import check_cancelled
 from virtchunk._engine.job import SLICE, Job
 from virtchunk._engine.tasks import run_in_tasks, run_in_this_task
 from virtchunk._engine.threads import run_here, run_in_threads
-from virtchunk._engine.worker import current_worker
+from virtchunk._engine.worker import caller
 from virtchunk._loop import running_loop, same_loop
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def run_blocking(job: Job, control: Control) -> None:
         ValueError: If the callbacks are async and there is no loop to run them.
     """
     if job.is_async and not _is_served(job):
-        parent = current_worker.get()
+        parent = caller()
         check = None if parent is None else parent.check or check_cancelled
         run_in_loop(_home(job, control), partial(run_in_this_task, job), control, check)
     else:
@@ -51,7 +51,7 @@ def run_blocking(job: Job, control: Control) -> None:
 
 def _home(job: Job, control: Control) -> EventLoopToken:
     """Return the loop in which a blocking call has async callbacks run."""
-    here, parent = running_loop(), current_worker.get()
+    here, parent = running_loop(), caller()
     loop = job.source.home() or (None if parent is None else parent.loop)
     blocked = [] if parent is None else [worker.blocks for worker in parent.ancestry()]
     if (here is not None and loop is None) or any(same_loop(b, loop) for b in [here, *blocked]):

@@ -13,7 +13,7 @@ import anyio
 import anyio.lowlevel
 
 from virtchunk._engine.job import Job, raise_first
-from virtchunk._engine.worker import Lending, Worker, current_worker
+from virtchunk._engine.worker import Lending, Worker, caller, current_worker
 from virtchunk._loop import running_loop
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ async def run_in_this_task(job: Job) -> None:
     if job.total > 1:
         await run_in_tasks(job)
         return
-    parent = current_worker.get()
+    parent = caller()
     async with Lending(parent):
         worker = Worker(job.source.callbacks, parent, running_loop())
         await worker.acquire()
@@ -128,7 +128,7 @@ async def run_in_this_task(job: Job) -> None:
 
 async def run_in_tasks(job: Job) -> None:
     """Work off a job of async callbacks in tasks."""
-    parent = current_worker.get()
+    parent = caller()
     async with Lending(parent):
         worker = Worker(job.source.callbacks, parent, running_loop())
         await worker.acquire()

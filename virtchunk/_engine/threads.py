@@ -20,7 +20,7 @@ import anyio.lowlevel
 from virtchunk._control import Control
 from virtchunk._engine.errand import check_cancelled, run_errand
 from virtchunk._engine.job import SLICE, Job, raise_first
-from virtchunk._engine.worker import Lending, Worker, current_worker
+from virtchunk._engine.worker import Lending, Worker, caller, current_worker
 from virtchunk._loop import cancelled_error, running_loop
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ class _Threads:
 
 def run_here(job: Job, control: Control) -> None:
     """Work off a job of synchronous callbacks in this thread and, if that pays, in helpers."""
-    parent = current_worker.get()
+    parent = caller()
     check = control.check
     if parent is not None:
         check = partial(_check_both, control.check, parent.check or check_cancelled)
@@ -198,7 +198,7 @@ def _join(helpers: list[threading.Thread], threads: _Threads) -> None:
 
 async def run_in_threads(job: Job) -> None:
     """Work off a job of synchronous callbacks in worker threads, awaiting them."""
-    parent = current_worker.get()
+    parent = caller()
     loop = job.source.loop or running_loop()
     check = check_cancelled
     async with Lending(parent):

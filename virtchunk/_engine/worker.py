@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Any, final
 
 from virtchunk._fork import call_in_child
 from virtchunk._limits import Limiter
@@ -21,10 +21,18 @@ if TYPE_CHECKING:
 
     from anyio.lowlevel import EventLoopToken
 
-__all__ = ("Lending", "Worker", "current_worker")
+    from virtchunk._engine.claims import Follower
+
+__all__ = ("Lending", "Worker", "caller", "current_worker")
 
 current_worker: ContextVar[Worker | None] = ContextVar("virtchunk_worker", default=None)
-"""The worker whose callback the running code belongs to."""
+"""The worker whose callback the running code belongs to, or once belonged to."""
+
+
+def caller() -> Worker | None:
+    """Return the worker whose callback runs this code, and waits for what it starts."""
+    worker = current_worker.get()
+    return None if worker is None or worker.closed else worker
 
 
 @final
@@ -75,8 +83,8 @@ class Worker:
         """Whether the operation has ended. Something that a callback left behind may still run."""
         self.followers: list[object] = []
         """Claims that others wait for; see `virtchunk._engine.claims`."""
-        self.waiting_on: Worker | None = None
-        """The worker whose chunk this one waits for."""
+        self.waiting_on: Follower[Any] | None = None
+        """How this worker waits for another one's chunk, if it does."""
 
     def ancestry(self) -> Iterator[Worker]:
         """Yield this worker, the one whose callback it serves, and so on."""
