@@ -181,7 +181,7 @@ def test_what_was_shared_is_shared_within_one_pickle() -> None:
 
 async def test_the_loop_is_not_carried() -> None:
     """The view belongs to the loop of the thread that unpickles, if there is one."""
-    backend = anyio.get_all_backends()[0]
+    backend = anyio.get_available_backends()[0]
     with anyio.from_thread.start_blocking_portal(backend) as portal:
         loop = portal.call(_token)
         data = pickle.dumps(squares_view(async_squares, loop=loop))
@@ -338,7 +338,7 @@ anyio.run(main, backend="BACKEND")
 
 @needs_fork
 @pytest.mark.parametrize("where", ["task", "thread"])
-@pytest.mark.parametrize("backend", anyio.get_all_backends())
+@pytest.mark.parametrize("backend", anyio.get_available_backends())
 def test_the_parent_s_loop_does_not_run_in_a_forked_child(backend: str, where: str) -> None:
     """Waiting for it would be waiting for ever."""
     script = FORK_IN_LOOP.replace("BACKEND", backend).replace("WHERE", repr(where))
