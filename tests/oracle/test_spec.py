@@ -133,6 +133,7 @@ def test_specs_are_opened_alike(text: str, data: st.DataObject) -> None:
     assume(not not_comparable(keywords, run(virtchunk, f"x{operation}", x=ours).transform))
     # The original does not accept an unknown bound of a domain, against its own rules of merging.
     assume(not re.search("domain=.*(inf|implicit|labels)", keywords))
+    assume("[]" not in text or "inner_order" not in keywords)  # strides of no elements differ
     program = f"ts.open({text}{operation}{', ' if keywords else ''}{keywords}).result()"
     expected = outcome(ts, program)
 

@@ -151,7 +151,9 @@ def _varying(array: Array, transform: IndexTransform) -> list[int]:
     """The dimensions of a view along which its elements may differ; all of them are bounded."""
     dims = set()
     for axis, output in enumerate(transform._output):
-        if output.input_dimension is not None and array.strides[axis] != 0:
+        if array.strides[axis] == 0 or array.shape[axis] == 1:
+            continue
+        if output.input_dimension is not None:
             dims.add(output.input_dimension)
         elif output.index_array is not None:
             dims.update(np.flatnonzero(np.array(output.index_array.shape) > 1).tolist())
