@@ -35,8 +35,8 @@ from importlib import import_module
 from typing import Any, ClassVar, Final, NoReturn, TypeVar, final
 
 from virtchunk._schema.generation import TimestampedStorageGeneration
-from virtchunk.kvstore.kinds import Kind, Members, register
-from virtchunk.kvstore.url import encoded
+from virtchunk.kvstore._kinds import Kind, Members, register
+from virtchunk.kvstore._url import encoded
 from virtchunk.kvstore.values import MISSING, ByteRange, KeyRange, ReadResult
 
 __all__ = ("FileDriver",)

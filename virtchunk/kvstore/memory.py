@@ -10,8 +10,8 @@ from typing import Any, ClassVar, final
 
 from virtchunk._context import provide
 from virtchunk._schema.generation import TimestampedStorageGeneration
-from virtchunk.kvstore.kinds import Kind, Members, register
-from virtchunk.kvstore.url import encoded
+from virtchunk.kvstore._kinds import Kind, Members, register
+from virtchunk.kvstore._url import encoded
 from virtchunk.kvstore.values import MISSING, ByteRange, KeyRange, ReadResult
 
 __all__ = ("MemoryDriver",)

@@ -14,8 +14,8 @@ from typing import Any, ClassVar, NoReturn, final
 
 from virtchunk._limits import Limiter
 from virtchunk._schema.generation import TimestampedStorageGeneration
-from virtchunk.kvstore.kinds import Kind, Members, register
-from virtchunk.kvstore.url import encoded
+from virtchunk.kvstore._kinds import Kind, Members, register
+from virtchunk.kvstore._url import encoded
 from virtchunk.kvstore.values import MISSING, WHOLE, ByteRange, KeyRange, ReadResult
 
 __all__ = ("ObjectStoreDriver",)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 import attrs
 
 from virtchunk._context import Context, Reference, bind, parse_reference, reference_to_json, unbind
 from virtchunk._open_options import as_flag
 from virtchunk._schema.json_value import format_json, json_type_name, normalize_json
-from virtchunk.kvstore.kinds import Kind, kind_named, kind_of_scheme
-from virtchunk.kvstore.url import decoded, split_url
+from virtchunk.kvstore._kinds import Kind, kind_named, kind_of_scheme
+from virtchunk.kvstore._url import decoded, split_url
 from virtchunk.kvstore.values import as_bytes
 
 __all__ = ("Source", "Spec", "appended", "as_path", "joined")
@@ -196,7 +196,7 @@ class Spec:
     """
 
     __slots__ = ("_path", "_source")
-    __hash__ = None  # type: ignore[assignment]
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]
 
     _source: Source
     _path: str

@@ -15,9 +15,9 @@ from virtchunk._future import Future
 from virtchunk._schema import generation as _generation
 from virtchunk.kvstore import spec as _spec
 from virtchunk.kvstore import values as _values
-from virtchunk.kvstore.coalesce import Group, GroupRead
-from virtchunk.kvstore.copying import CopyRange
-from virtchunk.kvstore.running import METHODS, Call, Runner
+from virtchunk.kvstore._coalesce import Group, GroupRead
+from virtchunk.kvstore._copying import CopyRange
+from virtchunk.kvstore._running import METHODS, Call, Runner
 from virtchunk.kvstore.spec import Source, appended, as_path, joined
 from virtchunk.kvstore.values import ByteRange, as_bytes, parse_byte_range
 

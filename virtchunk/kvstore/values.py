@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from operator import index
-from typing import Any, Final, Literal, NamedTuple, TypeAlias, final
+from typing import Any, ClassVar, Final, Literal, NamedTuple, TypeAlias, final
 
 from virtchunk._schema.generation import TimestampedStorageGeneration
 
@@ -56,7 +56,7 @@ class KeyRange:
     """
 
     __slots__ = ("_exclusive_max", "_inclusive_min")
-    __hash__ = None  # type: ignore[assignment]
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]
 
     _inclusive_min: bytes
     _exclusive_max: bytes

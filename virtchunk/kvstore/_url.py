@@ -16,7 +16,7 @@ def encoded(path: str) -> str:
     """Write a path as part of a URL.
 
     Example:
-        >>> from virtchunk.kvstore.url import encoded
+        >>> from virtchunk.kvstore._url import encoded
         >>> encoded("a b/é")
         'a%20b/%C3%A9'
     """

@@ -27,7 +27,7 @@ def merged_ranges(ranges: Iterable[ByteRange]) -> list[ByteRange]:
     """Return few ranges of which each of the given ones is a part.
 
     Example:
-        >>> from virtchunk.kvstore.coalesce import merged_ranges
+        >>> from virtchunk.kvstore._coalesce import merged_ranges
         >>> from virtchunk.kvstore.values import ByteRange
         >>> merged_ranges([ByteRange(90, 100), ByteRange(0, 10), ByteRange(10**9, None)])
         [ByteRange(start=0, stop=100), ByteRange(start=1000000000, stop=None)]
