@@ -83,6 +83,8 @@ class FakeBackend:
         self.calls: list[Call] = []
         self.failures: dict[tuple[str, Key], BaseException] = {}
         """Raised instead of reading or writing a chunk, before anything is done."""
+        self.results: dict[str, Any] = {}
+        """Returned for a role instead of what is right."""
         self.before: Callable[[Call], object] | None = None
         """Called at the beginning of each call, wherever the call is."""
         self.hold: Callable[[Call], Awaitable[object]] | None = None
@@ -242,6 +244,8 @@ class FakeBackend:
                 place[...] = array
                 self.generations[key] = self.generations.get(key, 0) + 1
                 current = b"v%d" % self.generations[key]
+            if role in self.results:
+                return self.results[role]
             return self._stamp(current) if self.versioned else None
 
     def store(self, key: Key, shape: Key, value: Any) -> None:
