@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import virtchunk as ts
+from virtchunk._drivers.virtual_spec import VirtualSpec
 
 
 def squares(domain: ts.IndexDomain, array: Any, params: Any) -> None:
@@ -50,6 +51,12 @@ def updated(original: ts.Spec, **keywords: Any) -> ts.Spec:
     changed = original.copy()
     changed.update(**keywords)
     return changed
+
+
+def loop_of(spec: ts.Spec) -> object:
+    driver = spec._view.driver
+    assert isinstance(driver, VirtualSpec)
+    return driver.loop
 
 
 class TestSpecOfAView:
@@ -123,6 +130,8 @@ class TestSpecOfAView:
             spec = view(loop=token).spec()
             again: ts.Spec = pickle.loads(pickle.dumps(spec))
             assert again == spec
+            assert loop_of(spec) == loop_of(ts.open(spec).result().spec()) == token
+            assert loop_of(again) is None
             return again
 
         spec = anyio.run(pickled)
