@@ -388,11 +388,6 @@ class TensorStore(Assignable):
         """The value of elements that were never written: None, for there are none."""
         return None
 
-    def __len__(self) -> int:
-        if not self.rank:
-            raise TypeError("len() of a TensorStore of rank 0")
-        return self.shape[0]
-
     def __repr__(self) -> str:
         parts = [
             self._driver.describe(),
