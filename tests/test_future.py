@@ -175,7 +175,7 @@ def test_a_result_from_another_thread_wakes_everybody() -> None:
     assert results == [5] * (1 + 2 * len(BACKENDS))
 
 
-BACKENDS = anyio.get_all_backends()
+BACKENDS = anyio.get_available_backends()
 
 
 async def test_a_cancelled_waiter_leaves_the_promise_alone() -> None:
