@@ -22,7 +22,7 @@ from virtchunk._schema.dtype import DTypeLike
 from virtchunk._schema.dtype import dtype as DataType
 from virtchunk._schema.layout import ChunkLayout
 from virtchunk._schema.schema import Schema
-from virtchunk._store import TensorStore
+from virtchunk._store import TensorStore, check_transaction
 
 __all__ = ("array", "virtual_chunked")
 
@@ -65,13 +65,14 @@ def virtual_chunked(
         dimension_units: The physical quantity of one step along each dimension.
         schema: Further constraints, merged with the others.
         context: Limits and the cache pool; a new one by default, which caches nothing.
-        transaction: The transaction of all reads and writes through this view.
+        transaction: None; views do not support transactions.
         recheck_cached_data: When a cached chunk is revalidated: ``True`` (at each read, the
             default), ``False`` (never), ``"open"`` (if older than this view) or a time in seconds
             since the Unix epoch. Content without a version, or valid for ever, never is.
 
     Raises:
         TypeError: If a callback is not callable, or an argument has the wrong type.
+        NotImplementedError: If a transaction is given.
         ValueError: If neither callback is given, ``dtype`` or the rank is unknown, constraints
             conflict, or a fill value is given.
 
@@ -84,6 +85,7 @@ def virtual_chunked(
         array([100, 121, 144, 169, 196])
     """
     _check_callbacks(read_function, write_function)
+    check_transaction(transaction)
     constraints = Schema(
         rank=rank,
         dtype=dtype,
@@ -103,7 +105,7 @@ def virtual_chunked(
         else parse_recheck(recheck_cached_data, "recheck_cached_data"),
         loop=None if loop is None else as_loop(loop),
     )
-    return TensorStore._of(driver, IndexTransform._identity(driver.domain), transaction)
+    return TensorStore._of(driver, IndexTransform._identity(driver.domain))
 
 
 def _check_callbacks(read_function: object, write_function: object) -> None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from virtchunk._spec import Spec
     from virtchunk._spec.options import OpenModeKeywords
 
-__all__ = ("TensorStore",)
+__all__ = ("TensorStore", "check_transaction")
 
 Array: TypeAlias = "np.ndarray[Any, Any]"
 
@@ -232,8 +232,13 @@ class TensorStore(Assignable):
         return TensorStore._of(self._driver, transform, self._transaction)
 
     def with_transaction(self, transaction: Any) -> TensorStore:
-        """Return the same view, with another transaction or (None) without one."""
-        return TensorStore._of(self._driver, self._transform, transaction)
+        """Return the same view without a transaction, given None.
+
+        Raises:
+            NotImplementedError: If a transaction is given: views do not support them.
+        """
+        check_transaction(transaction)
+        return TensorStore._of(self._driver, self._transform)
 
     def __copy__(self) -> TensorStore:
         return self
@@ -443,6 +448,19 @@ class TensorStore(Assignable):
             NotImplementedError: Always.
         """
         raise NotImplementedError(f"{self!r} has no URL representation")
+
+
+def check_transaction(transaction: Any) -> None:
+    """Refuse a transaction, rather than write straight through it.
+
+    Raises:
+        NotImplementedError: If there is one.
+    """
+    if transaction is not None:
+        raise NotImplementedError(
+            f"views do not support transactions, got {transaction!r}; pass None, and each write is "
+            "stored when it is awaited"
+        )
 
 
 def _region(domain: IndexDomain, cut: Partition, piece: tuple[Any, ...]) -> IndexDomain:

@@ -253,3 +253,13 @@ def test_the_schema_of_a_view_is_all_that_is_known() -> None:
         "dtype": "int8",
         "rank": 1,
     }
+
+
+def test_a_transaction_is_refused_rather_than_written_through() -> None:
+    view = ts.virtual_chunked(print, print, dtype=ts.int8, shape=[3])
+
+    assert view.with_transaction(None).domain == view.domain
+    with pytest.raises(NotImplementedError, match="do not support transactions"):
+        view.with_transaction(object())
+    with pytest.raises(NotImplementedError, match="do not support transactions"):
+        ts.virtual_chunked(print, dtype=ts.int8, shape=[3], transaction=object())

@@ -10,7 +10,7 @@ from virtchunk._future import Future
 from virtchunk._open_options import as_flag
 from virtchunk._spec.options import SpecKeywords, parse_spec_keywords
 from virtchunk._spec.spec import Spec, check_context
-from virtchunk._store import TensorStore
+from virtchunk._store import TensorStore, check_transaction
 
 if TYPE_CHECKING:
     from virtchunk._drivers.spec import SpecOptions, ViewSpec
@@ -84,4 +84,5 @@ def _open(
     view: ViewSpec, options: SpecOptions, context: Context, request: OpenRequest
 ) -> TensorStore:
     driver, transform = view.updated(options).open(context, request)
-    return TensorStore._of(driver, transform, request.transaction)
+    check_transaction(request.transaction)
+    return TensorStore._of(driver, transform)
