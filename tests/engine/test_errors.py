@@ -149,6 +149,7 @@ async def test_an_error_while_reading_for_a_write_names_the_read_function(style:
 
     assert raised is error
     assert "in read_function" in notes(raised)
+    assert "in write_function" not in notes(raised)
     assert (0, 0) not in backend.writes()
 
 

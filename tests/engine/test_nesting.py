@@ -120,24 +120,28 @@ def test_limits_hold_across_loops_and_threads(limit: int) -> None:
     assert idle(plain_view, async_view)
 
 
-async def test_reads_take_turns_where_tokens_are_scarce() -> None:
+@pytest.mark.parametrize(
+    ("style", "resource"),
+    [("async one", "callback_concurrency"), ("sync", "data_copy_concurrency")],
+)
+async def test_reads_take_turns_where_tokens_are_scarce(style: str, resource: str) -> None:
     """A read of many chunks does not keep another one waiting until its end."""
-    for style, resource in (("async one", "callback"), ("sync", "data_copy")):
-        context = ts.Context({f"{resource}_concurrency": {"limit": 1}})
-        long, short = FakeBackend(np.arange(400)), FakeBackend(np.arange(1))
-        pause = threading.Event()
-        long.before = lambda call, pause=pause: pause.wait(0.002)  # type: ignore[misc]
-        done: list[str] = []
+    context = ts.Context({resource: {"limit": 1}})
+    long, short = FakeBackend(np.arange(400)), FakeBackend(np.arange(1))
+    pause = threading.Event()
+    long.before = lambda call: pause.wait(0.002)
+    done: list[str] = []
 
-        async def read(name: str, view: ts.TensorStore, done: list[str] = done) -> None:
-            await view.read()
-            done.append(name)
+    async def read(name: str, backend: FakeBackend) -> None:
+        await backend.view((1,), style, context=context).read()
+        done.append(name)
 
-        async with anyio.create_task_group() as group:
-            group.start_soon(read, "long", long.view((1,), style, context=context))
-            await until(lambda long=long: len(long.calls) > 3)
-            group.start_soon(read, "short", short.view((1,), style, context=context))
-        assert done == ["short", "long"]
+    async with anyio.create_task_group() as group:
+        group.start_soon(read, "long", long)
+        await until(lambda: len(long.calls) > 3)
+        group.start_soon(read, "short", short)
+
+    assert done == ["short", "long"]
 
 
 async def test_a_returned_coroutine_counts_as_a_plain_callback() -> None:

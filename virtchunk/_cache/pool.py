@@ -234,7 +234,13 @@ class ChunkCache:
 
     def drop(self, key: Key) -> None:
         """Forget a chunk."""
+        self.doubt(key, set(), ())
+
+    def doubt(self, key: Key, overtaken: set[Key], reading: Container[Key]) -> None:
+        """Forget a chunk, and declare what is being read of it outdated."""
         with self.pool._lock:
+            if key in reading:
+                overtaken.add(key)
             entry = self.entries.pop(key, None)
             if entry is not None:
                 self.pool._remove(entry)

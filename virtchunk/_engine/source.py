@@ -188,6 +188,13 @@ class ChunkSource:
         else:
             self.stored(entry.key)
 
+    def doubted(self, key: Key) -> None:
+        """Note that a chunk may have been stored, or not: its writer failed or was cancelled."""
+        if self.cache is not None:
+            self.cache.doubt(key, self.overtaken, self.reads.workers)
+        else:
+            self.stored(key)
+
     def stored(self, key: Key) -> None:
         """Note that a chunk has been stored in a view without a cache."""
         if self.reads.busy(key):

@@ -151,6 +151,7 @@ def write_chunk(
     values: Array,
     covers: bool,
     worker: Worker,
+    bound: float = -inf,
     batch: Any = None,
 ) -> Steps:
     """Store ``values`` at ``part`` of a chunk, leaving the rest of it as it is.
@@ -158,6 +159,9 @@ def write_chunk(
     A chunk that is not wholly covered is read, merged and written whole, under the condition that
     it is still the version that was read; if it is not, all of that is done again. Writers of one
     chunk take turns, so that of concurrent writes none is lost.
+
+    Args:
+        bound: Content known to be current at this time or later is good enough to merge with.
     """
     while True:
         leader = source.writes.claim(key, worker)
@@ -165,7 +169,6 @@ def write_chunk(
             break
         yield from _follow(source.writes, key, leader, worker)
     try:
-        bound = -inf
         while True:
             base = None
             if not covers:
@@ -181,8 +184,10 @@ def write_chunk(
                     source.data_copy,
                 )
                 stamp = source.version(returned, "write", key, upper)
-            except Exception as error:
-                source.explain(error, "write", key, upper)
+            except BaseException as error:
+                source.doubted(key)
+                if isinstance(error, Exception):
+                    source.explain(error, "write", key, upper)
                 raise
             if returned is None or stamp.generation:
                 break

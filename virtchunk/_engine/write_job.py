@@ -15,6 +15,7 @@ from virtchunk._engine.source import ChunkSource, Key
 from virtchunk._engine.steps import Steps, read_chunk, write_chunk
 from virtchunk._engine.worker import Worker
 from virtchunk._grid.partition import Partition
+from virtchunk._schema.generation import TimestampedStorageGeneration
 
 if TYPE_CHECKING:
     import numpy as np
@@ -73,7 +74,8 @@ class WriteJob(Job):
                 if not simple or claim(lower, worker) is not worker:
                     self._write_piece(lower, upper, out, part, covers, worker)
                 else:
-                    conflict = False
+                    conflict: TimestampedStorageGeneration | None = None
+                    called = False
                     try:
                         if covers and owned:
                             array, params = request[out], _UNCONDITIONAL
@@ -81,21 +83,25 @@ class WriteJob(Job):
                             array, params = self._merged(
                                 lower, upper, index_exp, request[out], part, covers, worker
                             )
+                        called = True
                         returned = function(make_domain(lower, upper, index_exp), array, params)
                         if returned is not None:
                             returned = wait_blocking(returned, worker)
-                            conflict = source.conflicts(returned, lower, upper)
-                        if reading and not conflict:
+                            if source.conflicts(returned, lower, upper):
+                                conflict = returned
+                        if reading and conflict is None:
                             source.stored(lower)
                     except BaseException as error:
-                        source.explain(error, "write", lower, upper)
+                        if called:
+                            source.doubted(lower)
+                            source.explain(error, "write", lower, upper)
                         raise
                     finally:
                         drop(lower, None)
                         if followers:
                             source.writes.tell(lower, worker, None)
-                    if conflict:
-                        self._write_piece(lower, upper, out, part, covers, worker)
+                    if conflict is not None:
+                        self._write_piece(lower, upper, out, part, covers, worker, conflict.time)
             except BaseException:
                 self.unfinished.extend(block[i:])
                 raise
@@ -171,16 +177,31 @@ class WriteJob(Job):
                 started = perf_counter()
 
     def _write_piece(
-        self, lower: Key, upper: Key, out: Any, part: Any, covers: bool, worker: Worker
+        self,
+        lower: Key,
+        upper: Key,
+        out: Any,
+        part: Any,
+        covers: bool,
+        worker: Worker,
+        bound: float = -inf,
     ) -> None:
         """Write a piece in this thread, the long way."""
-        perform_blocking(self._steps(lower, upper, out, part, covers, worker), worker)
+        perform_blocking(self._steps(lower, upper, out, part, covers, worker, bound), worker)
 
     def _steps(
-        self, lower: Key, upper: Key, out: Any, part: Any, covers: bool, worker: Worker
+        self,
+        lower: Key,
+        upper: Key,
+        out: Any,
+        part: Any,
+        covers: bool,
+        worker: Worker,
+        bound: float = -inf,
     ) -> Steps:
+        values = self.request[out]
         return write_chunk(
-            self.source, lower, upper, part, self.request[out], covers, worker, self.batch
+            self.source, lower, upper, part, values, covers, worker, bound, self.batch
         )
 
     def explain_failure(self, error: BaseException) -> None:
