@@ -158,10 +158,8 @@ def write_chunk(
 
     A chunk that is not wholly covered is read, merged and written whole, under the condition that
     it is still the version that was read; if it is not, all of that is done again. Writers of one
-    chunk take turns, so that of concurrent writes none is lost.
-
-    Args:
-        bound: Content known to be current at this time or later is good enough to merge with.
+    chunk take turns, so that of concurrent writes none is lost. What is merged with need not be
+    more current than ``bound``.
     """
     while True:
         leader = source.writes.claim(key, worker)
