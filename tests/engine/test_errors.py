@@ -377,6 +377,7 @@ async def test_a_callback_that_assigns_the_wrong_shape_gets_numpy_s_error(style:
     assert "chunk { [" in notes(raised)
 
 
+@pytest.mark.filterwarnings("ignore:Setting the shape on a NumPy array")
 async def test_a_callback_may_reshape_its_array() -> None:
     """It is its own view of the memory."""
     backend = np.arange(24).reshape(4, 6)
