@@ -65,6 +65,8 @@ class TensorStore(Assignable):
     _transform: IndexTransform
     _transaction: Any
 
+    __iter__ = None  # otherwise Python would try the indices 0, 1, 2, ...
+
     def __init__(self) -> None:
         raise TypeError("a TensorStore is made by virtual_chunked(), array() or open()")
 
@@ -102,12 +104,12 @@ class TensorStore(Assignable):
             have then been cancelled, and none runs any more. Cancelling the await does the same.
 
         Raises:
-            ValueError: If ``order`` is neither; if the view is write-only; if the batch has been
-                submitted; (from the future) if the domain is not finite.
-            TypeError: If ``batch`` is no `Batch`.
+            ValueError: If the view is write-only; if the batch has been submitted; (from the
+                future) if the domain is not finite.
+            TypeError: If ``order`` is neither; if ``batch`` is no `Batch`.
         """
         if order not in {"C", "F"}:
-            raise ValueError(f"order must be 'C' or 'F', got {order!r}")
+            raise TypeError(f"order must be 'C' or 'F', got {order!r}")
         if "r" not in self._driver.mode:
             raise ValueError(f"{self!r} does not support reading: it has no read_function")
         if batch is None and progress is None and self._transaction is None:
@@ -146,7 +148,8 @@ class TensorStore(Assignable):
         Raises:
             ValueError: If the view is read-only; if the source does not fit the domain; (from the
                 future) if the domain is not finite, or if a write-only view would have to read.
-            TypeError: If the elements cannot be converted.
+            TypeError: If the elements of an array cannot be converted; those of a view:
+                `ValueError`.
         """
         if "w" not in self._driver.mode:
             raise ValueError(f"{self!r} does not support writing: it has no write_function")
@@ -485,7 +488,10 @@ class _WriteView:
     """A write whose source is another view: read first, then written."""
 
     def __init__(self, target: TensorStore, source: TensorStore, options: Options) -> None:
-        check_cast(source.dtype.numpy_dtype, target.dtype)
+        try:
+            check_cast(source.dtype.numpy_dtype, target.dtype)
+        except TypeError as error:  # the original's class for views, unlike that for arrays
+            raise ValueError(str(error)) from None
         self.target = target
         self.options = options
         self.source = source[align(source.domain, target.domain)]
@@ -505,7 +511,13 @@ class _WriteView:
         return self.target._driver.write(self.target._transform, converted, True, self.options)
 
     def run_blocking(self, control: Control) -> None:
-        values = self.values if self.values is not None else self.source.read().result()
+        values = self.values
+        if values is None:
+            source = self.source
+            read = source._driver.read(
+                source._transform, "C", Options(transaction=source._transaction)
+            )
+            values = read.run_blocking(control)
         self._write(values).run_blocking(control)
 
     async def run(self) -> None:

@@ -209,7 +209,7 @@ def test_read_is_lazy_and_order_is_checked_at_once() -> None:
     future = view.read()
     assert backend.calls == []
 
-    with pytest.raises(ValueError, match="order must be 'C' or 'F', got 'A'"):
+    with pytest.raises(TypeError, match="order must be 'C' or 'F', got 'A'"):
         view.read(order="A")  # type: ignore[arg-type]
     future.result()
     assert len(backend.calls) == 3
