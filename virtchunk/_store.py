@@ -10,16 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from virtchunk._batch import Batch, check_batch, join
-from virtchunk._control import Control
 from virtchunk._drivers.driver import Driver, Options, WriteOperation
 from virtchunk._engine.job import Progress
-from virtchunk._future import Future, Operation, WriteFutures
+from virtchunk._future import Future, WriteFutures
 from virtchunk._grid.partition import Partition
-from virtchunk._index.alignment import align
 from virtchunk._index.domain import IndexDomain
 from virtchunk._index.indexable import Assignable
 from virtchunk._index.transform import IndexTransform
-from virtchunk._schema.conversion import check_cast, convert_array
 from virtchunk._schema.dimension_units import transform_dimension_units
 from virtchunk._schema.dtype import dtype
 from virtchunk._schema.layout import ChunkLayout
@@ -27,6 +24,7 @@ from virtchunk._schema.layout_transform import transform_layout
 from virtchunk._schema.schema import Schema
 from virtchunk._schema.unit import Unit
 from virtchunk._stream import DEFAULT_MAX_BYTES, ChunkOrder, ChunkStream
+from virtchunk._writing import Stage, ViewWrite, write_array
 
 if TYPE_CHECKING:
     from virtchunk._spec import Spec
@@ -156,13 +154,13 @@ class TensorStore(Assignable):
         options = Options(check_batch(batch), self._transaction, progress)
         operation: WriteOperation
         if isinstance(source, TensorStore):
-            operation = _WriteView(self, source, options)
+            operation = ViewWrite(self, source, options)
         elif batch is not None:
             raise ValueError("batch can only be specified when copying from a TensorStore source")
         else:
-            operation = self._write_array(source, options)
+            operation = write_array(self._driver, self._transform, source, options)
         commit: Future[None] = join(batch, operation)
-        return WriteFutures(lambda: Future._of(_Stage(operation)), commit)
+        return WriteFutures(lambda: Future._of(Stage(operation)), commit)
 
     def chunks(
         self,
@@ -198,17 +196,6 @@ class TensorStore(Assignable):
             )
         regions = map(partial(_region, self.domain, cut), cut.pieces())
         return ChunkStream(self, regions, cut.total, order, max_bytes, progress)
-
-    def _write_array(self, source: npt.ArrayLike, options: Options) -> WriteOperation:
-        values = convert_array(source, self.dtype)
-        owned = values is not source and values.base is None and not hasattr(source, "__array__")
-        transform = self._driver.resolved(self._transform)
-        shape = transform.domain.shape
-        if values.shape != shape:
-            align(IndexDomain(shape=values.shape), transform.domain)
-            surplus = values.ndim - len(shape)
-            values = np.broadcast_to(values.reshape(values.shape[max(surplus, 0) :]), shape)
-        return self._driver.write(transform, values, owned, options)
 
     def _assign(self, source: Any) -> None:
         """Write and wait: what ``t[...] = source`` does, to the view ``t[...]``."""
@@ -481,62 +468,3 @@ def _region(domain: IndexDomain, cut: Partition, piece: tuple[Any, ...]) -> Inde
 
 def _restore(driver: Driver, transform: IndexTransform) -> TensorStore:
     return TensorStore._of(driver, transform)
-
-
-@final
-class _WriteView:
-    """A write whose source is another view: read first, then written."""
-
-    def __init__(self, target: TensorStore, source: TensorStore, options: Options) -> None:
-        try:
-            check_cast(source.dtype.numpy_dtype, target.dtype)
-        except TypeError as error:  # the original's class for views, unlike that for arrays
-            raise ValueError(str(error)) from None
-        self.target = target
-        self.options = options
-        self.source = source[align(source.domain, target.domain)]
-        self.values: Array | None = None
-
-    def describe(self) -> str:
-        return f"write to {self.target.domain} of {self.target!r}"
-
-    def stage(self) -> None:
-        self.values = self.source.read().result()
-
-    async def stage_awaiting(self) -> None:
-        self.values = await self.source.read()
-
-    def _write(self, values: Array) -> Operation[None]:
-        converted = convert_array(values, self.target.dtype)
-        return self.target._driver.write(self.target._transform, converted, True, self.options)
-
-    def run_blocking(self, control: Control) -> None:
-        values = self.values
-        if values is None:
-            source = self.source
-            read = source._driver.read(
-                source._transform, "C", Options(transaction=source._transaction)
-            )
-            values = read.run_blocking(control)
-        self._write(values).run_blocking(control)
-
-    async def run(self) -> None:
-        values = self.values if self.values is not None else await self.source.read()
-        await self._write(values).run()
-
-
-@final
-class _Stage:
-    """Only the first step of a write: letting go of the source."""
-
-    def __init__(self, operation: WriteOperation) -> None:
-        self.operation = operation
-
-    def describe(self) -> str:
-        return f"copy for the {self.operation.describe()}"
-
-    def run_blocking(self, control: Control) -> None:
-        self.operation.stage()
-
-    async def run(self) -> None:
-        await self.operation.stage_awaiting()
