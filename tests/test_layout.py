@@ -20,7 +20,8 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"_engine"}),
     frozenset({"kvstore"}),
     frozenset({"_drivers"}),
-    frozenset({"_copy", "_spec", "_store", "_stream", "_transaction", "_writing"}),
+    frozenset({"_copy", "_spec", "_store", "_stream", "_transaction", "_writing"})
+    | frozenset({"_chunks", "_operators", "_storage_statistics"}),
     frozenset({"_open"}),
     frozenset({"__init__"}),
     frozenset({"__main__", "cli", "demo"}),

@@ -49,8 +49,6 @@ def test_what_these_views_cannot_do(kind: str) -> None:
     view = make(kind, np.arange(4))
     with pytest.raises(NotImplementedError, match="resizing"):
         view.resize(exclusive_max=[3])
-    with pytest.raises(NotImplementedError, match="storage statistics"):
-        view.storage_statistics()
     with pytest.raises(NotImplementedError, match="URL"):
         view.url  # noqa: B018 - reading it is what fails
     assert view.resolve().result().domain == view.domain

@@ -183,6 +183,9 @@ def _publish(value: object) -> None:
     """Have tracebacks, documentation and pickles show the path that users import from."""
     if isinstance(value, (type, _FunctionType)) and value.__module__.startswith("virtchunk."):
         value.__module__ = "virtchunk"
+        for name, inner in vars(value).items():
+            if isinstance(inner, type) and inner.__qualname__ == f"{value.__qualname__}.{name}":
+                _publish(inner)
 
 
 def __getattr__(name: str) -> object:

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias, Unpack, final
 
 import numpy as np
 import numpy.typing as npt
 
 from virtchunk._batch import Batch, check_batch, join
+from virtchunk._chunks import Chunks
 from virtchunk._drivers.driver import Driver, Options, WriteOperation
 from virtchunk._engine.job import Progress
 from virtchunk._future import Future, WriteFutures
-from virtchunk._grid.partition import Partition
 from virtchunk._index.domain import IndexDomain
 from virtchunk._index.indexable import Assignable
 from virtchunk._index.transform import IndexTransform
+from virtchunk._operators import NoArithmetic
 from virtchunk._schema.dimension_units import transform_dimension_units
 from virtchunk._schema.dtype import dtype
 from virtchunk._schema.layout import ChunkLayout
 from virtchunk._schema.layout_transform import transform_layout
 from virtchunk._schema.schema import Schema
 from virtchunk._schema.unit import Unit
-from virtchunk._stream import DEFAULT_MAX_BYTES, ChunkOrder, ChunkStream
+from virtchunk._storage_statistics import StorageStatistics as _StorageStatistics
+from virtchunk._storage_statistics import storage_statistics
 from virtchunk._writing import Stage, ViewWrite, write_array
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ _NO_OPTIONS = Options()
 
 
 @final
-class TensorStore(Assignable):
+class TensorStore(Assignable, NoArithmetic):
     """An n-dimensional array whose elements are read and written on demand.
 
     Indexing gives further views and reads nothing: `read` and `write` do. Coordinates are
@@ -62,6 +63,8 @@ class TensorStore(Assignable):
     _driver: Driver
     _transform: IndexTransform
     _transaction: Any
+
+    StorageStatistics: TypeAlias = _StorageStatistics
 
     __iter__ = None  # otherwise Python would try the indices 0, 1, 2, ...
 
@@ -161,41 +164,6 @@ class TensorStore(Assignable):
             operation = write_array(self._driver, self._transform, source, options)
         commit: Future[None] = join(batch, operation)
         return WriteFutures(lambda: Future._of(Stage(operation)), commit)
-
-    def chunks(
-        self,
-        *,
-        order: ChunkOrder = "completion",
-        max_bytes: int = DEFAULT_MAX_BYTES,
-        progress: Progress | None = None,
-    ) -> ChunkStream:
-        """Read the chunks of the domain one after another, when all of it would not fit.
-
-        Args:
-            order: ``"completion"``: each chunk as soon as it has been read. ``"grid"``: row by row.
-            max_bytes: How much may be read ahead, in bytes.
-            progress: Called as ``progress(done, total, nbytes)`` for each chunk read.
-
-        Returns:
-            To be used as ``async with view.chunks() as stream``, and then
-            ``async for domain, array in stream``. Each ``domain`` is a part of this view's domain,
-            so that ``view[domain]`` is the view of the chunk.
-
-        Raises:
-            ValueError: If the view is write-only, its domain is not finite, or index arrays make
-                its chunks anything else than boxes.
-        """
-        if order not in {"completion", "grid"}:
-            raise ValueError(f"order must be 'completion' or 'grid', got {order!r}")
-        if not self.readable:
-            raise ValueError(f"{self!r} does not support reading: it has no read_function")
-        cut = self._driver.cut(self._transform)
-        if cut.scattered:
-            raise ValueError(
-                f"{self!r} is made with index arrays, so that its chunks are no boxes; use read()"
-            )
-        regions = map(partial(_region, self.domain, cut), cut.pieces())
-        return ChunkStream(self, regions, cut.total, order, max_bytes, progress)
 
     def _assign(self, source: Any) -> None:
         """Write and wait: what ``t[...] = source`` does, to the view ``t[...]``."""
@@ -333,6 +301,11 @@ class TensorStore(Assignable):
         return self._transform.domain.size
 
     @property
+    def nbytes(self) -> int:
+        """The number of bytes that an array of all elements takes."""
+        return self._transform.domain.size * self._driver.dtype.numpy_dtype.itemsize
+
+    @property
     def mode(self) -> str:
         """``"r"`` (read-only), ``"w"`` (write-only) or ``"rw"``."""
         return self._driver.mode
@@ -357,6 +330,25 @@ class TensorStore(Assignable):
         """How the domain is cut into chunks, as seen through the view's transform."""
         constraints = transform_layout(self._driver.layout._constraints, self._transform)
         return ChunkLayout._trusted(constraints)
+
+    @property
+    def chunks(self) -> Chunks:
+        """The shape of the chunks, as a tuple; called, it reads them one after another.
+
+        A dimension that is not cut into chunks of one size counts as one chunk.
+
+        Example:
+            >>> view = ts.array(np.arange(6).reshape(2, 3))
+            >>> view.chunks
+            (2, 3)
+            >>> async def largest():
+            ...     async with view.chunks() as stream:
+            ...         return max([int(array.max()) async for domain, array in stream])
+            >>> import anyio
+            >>> anyio.run(largest)
+            5
+        """
+        return Chunks(self)
 
     @property
     def dimension_units(self) -> tuple[Unit | None, ...]:
@@ -422,13 +414,18 @@ class TensorStore(Assignable):
 
     def storage_statistics(
         self, *, query_not_stored: bool = False, query_fully_stored: bool = False
-    ) -> NoReturn:
-        """Refuse: nobody knows what callbacks have stored.
+    ) -> Future[_StorageStatistics]:
+        """Return a future of whether the elements are stored: those of an array in memory are.
+
+        Args:
+            query_not_stored: Whether to find out if no element is.
+            query_fully_stored: Whether to find out if all elements are.
 
         Raises:
-            NotImplementedError: Always.
+            NotImplementedError: If the elements come from callbacks: nobody knows what they have
+                stored.
         """
-        raise NotImplementedError(f"{self!r} does not support storage statistics")
+        return storage_statistics(self._driver, query_not_stored, query_fully_stored)
 
     @property
     def url(self) -> str:
@@ -451,19 +448,6 @@ def check_transaction(transaction: Any) -> None:
             f"views do not support transactions, got {transaction!r}; pass None, and each write is "
             "stored when it is awaited"
         )
-
-
-def _region(domain: IndexDomain, cut: Partition, piece: tuple[Any, ...]) -> IndexDomain:
-    """Return the part of a view's domain that lies in one chunk."""
-    explicit = (False,) * domain.rank
-    bounds = list(zip(domain.inclusive_min, cut.region(piece), strict=True))
-    return IndexDomain._trusted(
-        tuple(low + part.start for low, part in bounds),
-        tuple(low + part.stop for low, part in bounds),
-        domain.labels,
-        explicit,
-        explicit,
-    )
 
 
 def _restore(driver: Driver, transform: IndexTransform) -> TensorStore:
