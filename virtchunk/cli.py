@@ -26,6 +26,13 @@ Pixels = npt.NDArray[np.uint8]
 
 INTERRUPTED = 128 + 2  # as a shell reports a program that SIGINT ended
 
+# By default trio raises KeyboardInterrupt between any two instructions of any task, be it in the
+# middle of starting another one; asyncio has the main task cancelled. The latter is what we want.
+LOOP_OPTIONS: dict[str, dict[str, Any]] = {
+    "asyncio": {},
+    "trio": {"restrict_keyboard_interrupt_to_checkpoints": True},
+}
+
 
 @click.group()
 @click.version_option(package_name="virtchunk")
@@ -74,7 +81,7 @@ def read_with_progress(view: ts.TensorStore, backend: str) -> Pixels:
         async def read() -> Any:
             return await view.read(progress=show)
 
-        pixels: Pixels = anyio.run(read, backend=backend)
+        pixels: Pixels = anyio.run(read, backend=backend, backend_options=LOOP_OPTIONS[backend])
         return pixels
 
 
