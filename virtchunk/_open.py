@@ -12,6 +12,7 @@ from virtchunk._context.context import Context
 from virtchunk._drivers.array import ArrayDriver
 from virtchunk._drivers.virtual import VirtualDriver
 from virtchunk._engine.parameters import ReadFunction, WriteFunction
+from virtchunk._grid.choice import ChunksLike, parse_chunks
 from virtchunk._index.domain import IndexDomain
 from virtchunk._index.transform import IndexTransform
 from virtchunk._loop import as_loop
@@ -42,6 +43,7 @@ def virtual_chunked(
     context: Context | None = None,
     transaction: Any = None,
     recheck_cached_data: RecheckCacheOption | None = None,
+    chunks: ChunksLike | None = None,
 ) -> TensorStore:
     """Make a view whose elements are computed, or stored, chunk by chunk, by your own functions.
 
@@ -69,12 +71,15 @@ def virtual_chunked(
         recheck_cached_data: When a cached chunk is revalidated: ``True`` (at each read, the
             default), ``False`` (never), ``"open"`` (if older than this view) or a time in seconds
             since the Unix epoch. Content without a version, or valid for ever, never is.
+        chunks: Sizes of chunks that need not be alike: for each dimension the sizes one by one,
+            such as ``((3, 5, 2), (4, 4))``; or one size, -1 for the extent of the domain, None for
+            what ``chunk_layout`` says. One integer alone is the size in all dimensions.
 
     Raises:
         TypeError: If a callback is not callable, or an argument has the wrong type.
         NotImplementedError: If a transaction is given.
         ValueError: If neither callback is given, ``dtype`` or the rank is unknown, constraints
-            conflict, or a fill value is given.
+            conflict, a fill value is given, or ``chunks`` do not make up the domain.
 
     Example:
         >>> def squares(domain, array, params):
@@ -104,6 +109,7 @@ def virtual_chunked(
         if recheck_cached_data is None
         else parse_recheck(recheck_cached_data, "recheck_cached_data"),
         loop=None if loop is None else as_loop(loop),
+        chunks=None if chunks is None else parse_chunks(chunks),
     )
     return TensorStore._of(driver, IndexTransform._identity(driver.domain))
 

@@ -20,12 +20,12 @@ from virtchunk._engine.read_job import ReadJob
 from virtchunk._engine.source import ChunkSource, name_of
 from virtchunk._engine.write_job import WriteJob
 from virtchunk._grid.box import OneChunk
+from virtchunk._grid.choice import Chunks, choose_grid
 from virtchunk._grid.partition import Partition, partition
-from virtchunk._grid.regular import DimensionGrid, RegularDimension
+from virtchunk._grid.regular import DimensionGrid
 from virtchunk._index.domain import IndexDomain
 from virtchunk._index.transform import IndexTransform
 from virtchunk._open_options import RecheckCacheOption, staleness_bound
-from virtchunk._schema.chunk_shape import choose_chunk_grid
 from virtchunk._schema.dtype import dtype
 from virtchunk._schema.layout import ChunkLayout
 from virtchunk._schema.schema import Schema
@@ -110,6 +110,7 @@ class VirtualDriver:
         context: Context,
         recheck: RecheckCacheOption,
         loop: EventLoopToken | None,
+        chunks: Chunks | None = None,
     ) -> VirtualDriver:
         """Decide what constraints leave open: explicit bounds, and one grid of chunks.
 
@@ -125,23 +126,14 @@ class VirtualDriver:
             raise ValueError("fill_value not supported: callbacks give every element a value")
         rank = schema.rank
         domain = _explicit(IndexDomain(rank=rank) if schema.domain is None else schema.domain)
-        chosen = choose_chunk_grid(schema.chunk_layout, domain)
+        grid, layout = choose_grid(schema.chunk_layout, domain, chunks)
         return cls(
             read_function,
             write_function,
             domain=domain,
             data_type=schema.dtype,
-            layout=chosen.layout(),
-            grid=[
-                RegularDimension(*bounds)
-                for bounds in zip(
-                    chosen.origin,
-                    chosen.shape,
-                    domain.inclusive_min,
-                    domain.exclusive_max,
-                    strict=True,
-                )
-            ],
+            layout=layout,
+            grid=grid,
             dimension_units=schema.dimension_units or (None,) * rank,
             context=context,
             recheck=recheck,

@@ -18,6 +18,7 @@ from virtchunk._drivers.spec import (
     compose_with_domain,
 )
 from virtchunk._drivers.virtual import VirtualDriver
+from virtchunk._grid.choice import Chunks, chunks_of, parse_chunks
 from virtchunk._open_options import OpenMode, RecheckCacheOption, parse_recheck
 from virtchunk._schema.schema import Schema
 from virtchunk._schema.schema_constraints import SchemaConstraints
@@ -51,6 +52,8 @@ class VirtualSpec(DriverSpec):
     """Computes chunks; a string is a name to import."""
     write_function: _Callback = None
     """Stores chunks; a string is a name to import."""
+    chunks: Chunks | None = None
+    """Sizes of chunks that the schema cannot tell."""
     recheck: RecheckCacheOption = True
     """When cached chunks are revalidated."""
     loop: EventLoopToken | None = attrs.field(default=None, eq=False)
@@ -62,11 +65,16 @@ class VirtualSpec(DriverSpec):
         write_function = _pop_callback(members, "write_function")
         if read_function is None and write_function is None:
             raise ValueError("at least one of read_function and write_function must be specified")
+        chunks = _chunks_from_json(members.pop("chunks")) if "chunks" in members else None
         recheck: RecheckCacheOption = True
         if "recheck_cached_data" in members:
             recheck = _recheck_from_json(members.pop("recheck_cached_data"))
         return cls(
-            read_function=read_function, write_function=write_function, recheck=recheck, **common
+            read_function=read_function,
+            write_function=write_function,
+            chunks=chunks,
+            recheck=recheck,
+            **common,
         )
 
     @classmethod
@@ -81,6 +89,7 @@ class VirtualSpec(DriverSpec):
             resources=bound_resources(cls.resource_kinds, driver.context),
             read_function=source.read_function,
             write_function=source.write_function,
+            chunks=chunks_of(driver.grid),
             recheck=driver.recheck,
             loop=source.loop,
         )
@@ -105,6 +114,8 @@ class VirtualSpec(DriverSpec):
             for member, callback in callbacks.items()
             if callback is not None
         }
+        if self.chunks is not None:
+            members["chunks"] = _chunks_to_json(self.chunks)
         if self.recheck is not True:
             members["recheck_cached_data"] = self.recheck
         return members
@@ -136,6 +147,7 @@ class VirtualSpec(DriverSpec):
             context=context,
             recheck=self.recheck,
             loop=self.loop,
+            chunks=self.chunks,
         )
         driver.mode = mode
         return driver, compose_with_domain(driver.domain, transform)
@@ -157,6 +169,19 @@ def _restore(fields: dict[str, Any]) -> VirtualSpec:
 
 def _pop_callback(members: dict[str, Any], member: str) -> str | None:
     return check_callback_name(members.pop(member), member) if member in members else None
+
+
+def _chunks_from_json(value: Any) -> Chunks:
+    try:
+        return parse_chunks(value)
+    except TypeError as error:
+        raise ValueError(str(error)) from None
+
+
+def _chunks_to_json(chunks: Chunks) -> Any:
+    if isinstance(chunks, int):
+        return chunks
+    return [list(sizes) if isinstance(sizes, tuple) else sizes for sizes in chunks]
 
 
 def _recheck_from_json(value: Any) -> RecheckCacheOption:
