@@ -39,6 +39,7 @@ class ArrayDriver:
 
     name = "array"
     cache_bytes = None
+    instant = True
 
     def __init__(
         self,
@@ -74,8 +75,13 @@ class ArrayDriver:
     def describe(self) -> str:
         return "array"
 
-    def read(self, transform: IndexTransform, order: str, options: Options) -> _Read:
-        return _Read(self, self.resolved(transform), order, options)
+    def base(self, transform: IndexTransform) -> None:
+        return None
+
+    def read(
+        self, transform: IndexTransform, order: str, options: Options, into: Array | None = None
+    ) -> _Read:
+        return _Read(self, self.resolved(transform), order, options, into)
 
     def write(
         self, transform: IndexTransform, source: Array, owned: bool, options: Options
@@ -121,21 +127,29 @@ class _Operation:
 @final
 class _Read(_Operation):
     def __init__(
-        self, driver: ArrayDriver, transform: IndexTransform, order: str, options: Options
+        self,
+        driver: ArrayDriver,
+        transform: IndexTransform,
+        order: str,
+        options: Options,
+        into: Array | None,
     ) -> None:
         super().__init__(driver, transform, options)
         self.order = order
+        self.into = into
 
     def describe(self) -> str:
         return f"read of {self.transform.domain} of an array"
 
     def run_blocking(self, control: Control) -> Array:
         driver, cut = self.driver, self.driver.cut(self.transform)
-        result: Array = np.empty(
-            self.transform.domain.shape,
-            driver.array.dtype,
-            order=self.order,  # type: ignore[call-overload]
-        )
+        result = self.into
+        if result is None:
+            result = np.empty(
+                self.transform.domain.shape,
+                driver.array.dtype,
+                order=self.order,  # type: ignore[call-overload]
+            )
         view = cut.request_view(result)
         for _, _, _, out, part, _ in cut.pieces():
             view[out] = driver.array[part]

@@ -20,7 +20,7 @@ from virtchunk._schema.unit import Unit
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ("Driver", "Options", "WriteOperation", "check_finite")
+__all__ = ("Driver", "Options", "View", "WriteOperation", "check_finite")
 
 Array: TypeAlias = "np.ndarray[Any, Any]"
 
@@ -83,13 +83,22 @@ class Driver(Protocol):
     def context(self) -> Context:
         """The resources that the driver uses."""
 
-    def read(self, transform: IndexTransform, order: str, options: Options) -> Operation[Array]:
+    @property
+    def instant(self) -> bool:
+        """Whether reads and writes never wait for anything: the elements are in memory."""
+
+    def read(
+        self, transform: IndexTransform, order: str, options: Options, into: Array | None = None
+    ) -> Operation[Array]:
         """Prepare to read.
 
         Args:
-            transform: From the domain to read to the base domain.
+            transform: From the domain to read to the base domain; its bounds are explicit if
+                ``into`` is given.
             order: Memory order of the result, ``"C"`` or ``"F"``.
             options: See `Options`.
+            into: Where to put the elements, an array of the driver's data type and the shape of
+                the domain, with any strides; it is the result then. None: a new array.
         """
 
     def write(
@@ -118,8 +127,21 @@ class Driver(Protocol):
             ValueError: If the request is not finite.
         """
 
+    def base(self, transform: IndexTransform) -> View | None:
+        """Return the one view that a view of this driver is computed from; None: none, or many."""
+
     def describe(self) -> str:
         """Name where the elements come from, in a few words, for ``repr``."""
+
+
+@final
+@attrs.frozen
+class View:
+    """A driver seen through a transform: what a derived view is made from."""
+
+    driver: Driver
+    transform: IndexTransform
+    """From the view's domain to the driver's."""
 
 
 def check_finite(domain: IndexDomain) -> None:

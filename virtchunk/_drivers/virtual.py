@@ -62,6 +62,7 @@ class VirtualDriver:
     """
 
     name = "virtual_chunked"
+    instant = False
 
     def __init__(
         self,
@@ -171,8 +172,13 @@ class VirtualDriver:
         ]
         return ", ".join(functions)
 
-    def read(self, transform: IndexTransform, order: str, options: Options) -> _Read:
-        return _Read(self, transform, order, options)
+    def base(self, transform: IndexTransform) -> None:
+        return None
+
+    def read(
+        self, transform: IndexTransform, order: str, options: Options, into: Array | None = None
+    ) -> _Read:
+        return _Read(self, transform, order, options, into)
 
     def write(
         self, transform: IndexTransform, source: Array, owned: bool, options: Options
@@ -210,12 +216,18 @@ class _Read:
     """One read of a virtual view."""
 
     def __init__(
-        self, driver: VirtualDriver, transform: IndexTransform, order: str, options: Options
+        self,
+        driver: VirtualDriver,
+        transform: IndexTransform,
+        order: str,
+        options: Options,
+        into: Array | None,
     ) -> None:
         self.driver = driver
         self.transform = transform
         self.order = order
         self.options = options
+        self.into = into
 
     def describe(self) -> str:
         return f"read of {self.transform.domain} from {self.driver.describe()}"
@@ -223,11 +235,13 @@ class _Read:
     def _prepare(self) -> tuple[Array, Partition, float]:
         driver, domain = self.driver, self.transform.domain
         cut = driver.cut(self.transform)
-        result: Array = np.empty(
-            domain.shape,
-            driver.source.dtype,
-            self.order,  # type: ignore[call-overload]
-        )
+        result = self.into
+        if result is None:
+            result = np.empty(
+                domain.shape,
+                driver.source.dtype,
+                self.order,  # type: ignore[call-overload]
+            )
         return result, cut, driver.staleness_bound()
 
     def _job(self, result: Array, cut: Partition, bound: float) -> Job:
