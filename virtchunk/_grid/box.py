@@ -45,19 +45,6 @@ class Axis(NamedTuple):
             return cells
         return sum(len(columns.lower) for columns in self.batches(_BATCH))
 
-    def sizes(self) -> Iterator[int]:
-        """Yield how many positions of the request fall into each cell, in their order."""
-        done = 0
-        while done < self.extent:
-            position = self.extent - 1 - done if self.reverse else done
-            lower, upper = self.grid.bounds(self.start + self.stride * position)
-            if self.reverse:  # those down to the first one whose coordinate is >= lower
-                size = position + 1 - max(0, -((self.start - lower) // self.stride))
-            else:  # those up to the first one whose coordinate is >= upper
-                size = min(self.extent, -((self.start - upper) // self.stride)) - position
-            done += size
-            yield size
-
 
 def axis_of(
     grid: DimensionGrid, source: int, offset: int, stride: int, low: int, extent: int

@@ -23,7 +23,7 @@ from virtchunk._index.transform import IndexTransform
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ("Partition", "Piece", "partition", "sizes_along")
+__all__ = ("Partition", "Piece", "partition")
 
 Array: TypeAlias = "np.ndarray[Any, Any]"
 
@@ -115,23 +115,6 @@ def partition(transform: IndexTransform, grid: Sequence[DimensionGrid]) -> Parti
         axes.append(axis)
     unused = tuple(i for i in range(len(shape)) if i not in used)
     return BoxPartition(shape, tuple(axes), unused)
-
-
-def sizes_along(cut: Partition, dimension: int, extent: int) -> Iterator[int]:
-    """Yield how many positions of a request lie in each chunk, along one of its dimensions.
-
-    All of them, at once, if chunks are no boxes there or do not depend on the dimension.
-
-    Args:
-        cut: The request.
-        dimension: Counted in the request's domain.
-        extent: Of the domain in this dimension.
-    """
-    if isinstance(cut, BoxPartition):
-        for axis in cut.axes:
-            if axis.source == dimension:
-                return axis.sizes()
-    return iter((extent,))
 
 
 def _one_chunk(transform: IndexTransform, grid: Sequence[DimensionGrid]) -> OneChunk | None:
