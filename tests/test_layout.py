@@ -15,14 +15,14 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"_schema"}),
     frozenset({"_grid"}),
     frozenset({"_context", "_limits", "_open_options"})
-    | frozenset({"_batch", "_bridge", "_control", "_fork", "_future", "_loop", "_signal"}),
+    | frozenset({"_batch", "_bridge", "_control", "_fork", "_future", "_loop", "_signal"})
+    | frozenset({"_transaction"}),
     frozenset({"_cache"}),
     frozenset({"_engine"}),
     frozenset({"kvstore"}),
     frozenset({"_drivers"}),
-    frozenset({"_copy", "_spec", "_store", "_stream", "_transaction", "_writing"})
-    | frozenset({"_chunks", "_operators", "_storage_statistics"}),
-    frozenset({"_open"}),
+    frozenset({"_blocking", "_chunk_sizes"})
+    | frozenset({"_copy", "_spec", "_store", "_stream", "_writing"})
     frozenset({"__init__"}),
     frozenset({"__main__", "cli", "demo"}),
 )

@@ -97,6 +97,7 @@ if _TYPE_CHECKING:
     from virtchunk._copy import copy as copy
     from virtchunk._spec import Spec as Spec
     from virtchunk._spec.open import open as open  # noqa: A004 - the name it has there, too
+    from virtchunk._transaction import Transaction as Transaction
 
 __all__ = (
     "Batch",
@@ -126,6 +127,7 @@ __all__ = (
     "Schema",
     "Spec",
     "TensorStore",
+    "Transaction",
     "Unit",
     "VirtualChunkedReadParameters",
     "VirtualChunkedWriteParameters",
@@ -173,6 +175,7 @@ __all__ = (
 
 _LATE = {
     "Spec": "virtchunk._spec",
+    "Transaction": "virtchunk._transaction",
     "copy": "virtchunk._copy",
     "open": "virtchunk._spec.open",
 }

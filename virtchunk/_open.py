@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,9 @@ from virtchunk._schema.layout import ChunkLayout
 from virtchunk._schema.schema import Schema
 from virtchunk._store import TensorStore, check_transaction
 
+if TYPE_CHECKING:
+    from virtchunk._transaction import Transaction
+
 __all__ = ("array", "virtual_chunked")
 
 
@@ -41,7 +44,7 @@ def virtual_chunked(
     dimension_units: DimensionUnitsLike | None = None,
     schema: Schema | None = None,
     context: Context | None = None,
-    transaction: Any = None,
+    transaction: Transaction | None = None,
     recheck_cached_data: RecheckCacheOption | None = None,
     chunks: ChunksLike | None = None,
 ) -> TensorStore:
@@ -67,7 +70,8 @@ def virtual_chunked(
         dimension_units: The physical quantity of one step along each dimension.
         schema: Further constraints, merged with the others.
         context: Limits and the cache pool; a new one by default, which caches nothing.
-        transaction: None; views do not support transactions.
+        transaction: Transaction that all reads and writes through the view belong to; see
+            `TensorStore.with_transaction`.
         recheck_cached_data: When a cached chunk is revalidated: ``True`` (at each read, the
             default), ``False`` (never), ``"open"`` (if older than this view) or a time in seconds
             since the Unix epoch. Content without a version, or valid for ever, never is.
@@ -77,7 +81,6 @@ def virtual_chunked(
 
     Raises:
         TypeError: If a callback is not callable, or an argument has the wrong type.
-        NotImplementedError: If a transaction is given.
         ValueError: If neither callback is given, ``dtype`` or the rank is unknown, constraints
             conflict, a fill value is given, or ``chunks`` do not make up the domain.
 
@@ -111,7 +114,7 @@ def virtual_chunked(
         loop=None if loop is None else as_loop(loop),
         chunks=None if chunks is None else parse_chunks(chunks),
     )
-    return TensorStore._of(driver, IndexTransform._identity(driver.domain))
+    return TensorStore._of(driver, IndexTransform._identity(driver.domain), transaction)
 
 
 def _check_callbacks(read_function: object, write_function: object) -> None:

@@ -30,6 +30,7 @@ from virtchunk._writing import Stage, ViewWrite, write_array
 if TYPE_CHECKING:
     from virtchunk._spec import Spec
     from virtchunk._spec.options import OpenModeKeywords
+    from virtchunk._transaction import Transaction
 
 __all__ = ("TensorStore", "check_transaction")
 
@@ -62,7 +63,7 @@ class TensorStore(Assignable, NoArithmetic):
 
     _driver: Driver
     _transform: IndexTransform
-    _transaction: Any
+    _transaction: Transaction | None
 
     StorageStatistics: TypeAlias = _StorageStatistics
 
@@ -72,7 +73,9 @@ class TensorStore(Assignable, NoArithmetic):
         raise TypeError("a TensorStore is made by virtual_chunked(), array() or open()")
 
     @classmethod
-    def _of(cls, driver: Driver, transform: IndexTransform, transaction: Any = None) -> TensorStore:
+    def _of(
+        cls, driver: Driver, transform: IndexTransform, transaction: Transaction | None = None
+    ) -> TensorStore:
         self = object.__new__(cls)
         self._driver = driver
         self._transform = transform
@@ -189,19 +192,26 @@ class TensorStore(Assignable, NoArithmetic):
     def _with_transform(self, transform: IndexTransform) -> TensorStore:
         return TensorStore._of(self._driver, transform, self._transaction)
 
-    def with_transaction(self, transaction: Any) -> TensorStore:
-        """Return the same view without a transaction, given None.
+    def with_transaction(self, transaction: Transaction | None) -> TensorStore:
+        """Return a view of the same elements whose reads and writes belong to a transaction.
+
+        Its writes stay in memory until the `Transaction` is committed; its reads see them.
 
         Raises:
-            NotImplementedError: If a transaction is given: views do not support them.
+            ValueError: If this view belongs to a transaction that has not been committed.
+            TypeError: If it is neither a `Transaction` nor None.
         """
         check_transaction(transaction)
-        return TensorStore._of(self._driver, self._transform)
+        if self._transaction is not None:
+            self._transaction._check_replaceable()
+        return TensorStore._of(self._driver, self._transform, transaction)
 
     def __copy__(self) -> TensorStore:
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
+        if self._transaction is not None:
+            raise ValueError(f"{self!r} belongs to a transaction, which cannot be pickled")
         return _restore, (self._driver, self._transform)
 
     # -- how to open it ------------------------------------------------------------------------
@@ -321,7 +331,7 @@ class TensorStore(Assignable, NoArithmetic):
         return "w" in self._driver.mode
 
     @property
-    def transaction(self) -> Any:
+    def transaction(self) -> Transaction | None:
         """The transaction that reads and writes belong to, or None."""
         return self._transaction
 
@@ -437,17 +447,17 @@ class TensorStore(Assignable, NoArithmetic):
         raise NotImplementedError(f"{self!r} has no URL representation")
 
 
-def check_transaction(transaction: Any) -> None:
-    """Refuse a transaction, rather than write straight through it.
+def check_transaction(transaction: object) -> Transaction | None:
+    """Check an argument ``transaction``.
 
     Raises:
-        NotImplementedError: If there is one.
+        TypeError: If it is neither a `Transaction` nor None.
     """
-    if transaction is not None:
-        raise NotImplementedError(
-            f"views do not support transactions, got {transaction!r}; pass None, and each write is "
-            "stored when it is awaited"
-        )
+    if transaction is None:
+        return None
+    from virtchunk._transaction import check_transaction as check  # late: many programs use none
+
+    return check(transaction)
 
 
 def _restore(driver: Driver, transform: IndexTransform) -> TensorStore:

@@ -114,7 +114,6 @@ def test_constraints_are_added() -> None:
             ValueError,
             r"read_chunk shape \[1, 1\] is not supported",
         ),
-        ({"transaction": object()}, NotImplementedError, "does not support transactions"),
     ],
 )
 def test_what_cannot_be_satisfied_is_told_by_the_future(
@@ -255,11 +254,11 @@ def test_the_schema_of_a_view_is_all_that_is_known() -> None:
     }
 
 
-def test_a_transaction_is_refused_rather_than_written_through() -> None:
-    view = ts.virtual_chunked(print, print, dtype=ts.int8, shape=[3])
+def test_a_view_can_be_opened_in_a_transaction() -> None:
+    transaction = ts.Transaction()
 
-    assert view.with_transaction(None).domain == view.domain
-    with pytest.raises(NotImplementedError, match="do not support transactions"):
-        view.with_transaction(object())
-    with pytest.raises(NotImplementedError, match="do not support transactions"):
-        ts.virtual_chunked(print, dtype=ts.int8, shape=[3], transaction=object())
+    view = ts.open(JSON, transaction=transaction).result()
+
+    assert view.transaction is transaction
+    with pytest.raises(TypeError, match="must be a Transaction or None"):
+        ts.open(JSON, transaction=object())  # type: ignore[arg-type]

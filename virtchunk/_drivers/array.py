@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+from math import inf
 from typing import Any, TypeAlias, final
 
 import anyio.lowlevel
@@ -9,7 +11,9 @@ import numpy as np
 
 from virtchunk._context.context import Context
 from virtchunk._control import Control
-from virtchunk._drivers.driver import Options, check_finite
+from virtchunk._drivers.driver import Options, WriteOperation, check_finite
+from virtchunk._engine.job import Progress
+from virtchunk._future import Operation
 from virtchunk._grid.partition import Partition, partition
 from virtchunk._grid.regular import RegularDimension
 from virtchunk._index.compose import carry_back_domain
@@ -80,13 +84,23 @@ class ArrayDriver:
 
     def read(
         self, transform: IndexTransform, order: str, options: Options, into: Array | None = None
-    ) -> _Read:
-        return _Read(self, self.resolved(transform), order, options, into)
+    ) -> Operation[Array]:
+        read = _Read(self, self.resolved(transform), order, options, into)
+        if options.transaction is None:
+            return read
+        from virtchunk._drivers.transactional import StagedRead
+
+        return StagedRead(options.transaction, self, read, options.progress)
 
     def write(
         self, transform: IndexTransform, source: Array, owned: bool, options: Options
-    ) -> _Write:
-        return _Write(self, transform, source, options)
+    ) -> WriteOperation:
+        if options.transaction is None:
+            return _Write(self, transform, source, options)
+        from virtchunk._drivers.transactional import StagedWrite, array_participant
+
+        make = partial(array_participant, self, options.transaction)
+        return StagedWrite(self, transform, source, options, make)
 
     def resolved(self, transform: IndexTransform) -> IndexTransform:
         """Replace implicit bounds by what the array allows; see `Driver.resolved`."""
@@ -119,10 +133,6 @@ class _Operation:
         self.transform = transform
         self.options = options
 
-    def finished(self, done: int, total: int, nbytes: int) -> None:
-        if self.options.progress is not None:
-            self.options.progress(done, total, nbytes)
-
 
 @final
 class _Read(_Operation):
@@ -141,19 +151,42 @@ class _Read(_Operation):
     def describe(self) -> str:
         return f"read of {self.transform.domain} of an array"
 
-    def run_blocking(self, control: Control) -> Array:
-        driver, cut = self.driver, self.driver.cut(self.transform)
+    def prepare(self) -> tuple[Array, Partition, float]:
+        """Return the empty result, the request, and how old cached content may be."""
         result = self.into
         if result is None:
             result = np.empty(
                 self.transform.domain.shape,
-                driver.array.dtype,
+                self.driver.array.dtype,
                 order=self.order,  # type: ignore[call-overload]
             )
+        return result, self.driver.cut(self.transform), -inf
+
+    def fill_blocking(
+        self,
+        result: Array,
+        cut: Partition,
+        bound: float,
+        progress: Progress | None,
+        control: Control,
+    ) -> None:
+        """Read a part of the request."""
         view = cut.request_view(result)
         for _, _, _, out, part, _ in cut.pieces():
-            view[out] = driver.array[part]
-            self.finished(1, 1, result.nbytes)
+            view[out] = self.driver.array[part]
+            if progress is not None:
+                progress(1, 1, result.nbytes)
+
+    async def fill(
+        self, result: Array, cut: Partition, bound: float, progress: Progress | None
+    ) -> None:
+        """Do the same in a task. Always checkpoints."""
+        await anyio.lowlevel.checkpoint()
+        self.fill_blocking(result, cut, bound, progress, Control())
+
+    def run_blocking(self, control: Control) -> Array:
+        result, cut, bound = self.prepare()
+        self.fill_blocking(result, cut, bound, self.options.progress, control)
         cut.spread(result)
         return result
 
@@ -188,7 +221,8 @@ class _Write(_Operation):
         view = cut.request_view(source)
         for _, _, _, out, part, _ in cut.pieces():
             driver.array[part] = view[out]
-            self.finished(1, 1, source.nbytes)
+            if self.options.progress is not None:
+                self.options.progress(1, 1, source.nbytes)
 
     async def run(self) -> None:
         await anyio.lowlevel.checkpoint()

@@ -106,8 +106,6 @@ class ArraySpec(DriverSpec):
     def open(
         self, context: Context, transform: IndexTransform | None, request: OpenRequest
     ) -> tuple[Driver, IndexTransform]:
-        if request.transaction is not None:
-            raise NotImplementedError('the driver "array" does not support transactions')
         mode = request.mode(self.name, "rw")
         known = self._checked()
         assert known.domain is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, final
 
 import anyio.lowlevel
@@ -12,13 +13,14 @@ import numpy as np
 from virtchunk._cache.pool import CachePool
 from virtchunk._context.context import Context, live
 from virtchunk._control import Control
-from virtchunk._drivers.driver import Options, check_finite
+from virtchunk._drivers.driver import Options, WriteOperation, check_finite
 from virtchunk._engine.fanout import run, run_blocking
-from virtchunk._engine.job import Job
+from virtchunk._engine.job import Job, Progress
 from virtchunk._engine.one import read_one, read_one_awaiting
 from virtchunk._engine.read_job import ReadJob
 from virtchunk._engine.source import ChunkSource, name_of
 from virtchunk._engine.write_job import WriteJob
+from virtchunk._future import Operation
 from virtchunk._grid.box import OneChunk
 from virtchunk._grid.choice import Chunks, choose_grid
 from virtchunk._grid.partition import Partition, partition
@@ -177,13 +179,23 @@ class VirtualDriver:
 
     def read(
         self, transform: IndexTransform, order: str, options: Options, into: Array | None = None
-    ) -> _Read:
-        return _Read(self, transform, order, options, into)
+    ) -> Operation[Array]:
+        read = _Read(self, transform, order, options, into)
+        if options.transaction is None:
+            return read
+        from virtchunk._drivers.transactional import StagedRead
+
+        return StagedRead(options.transaction, self, read, options.progress)
 
     def write(
         self, transform: IndexTransform, source: Array, owned: bool, options: Options
-    ) -> _Write:
-        return _Write(self, transform, source, owned, options)
+    ) -> WriteOperation:
+        if options.transaction is None:
+            return _Write(self, transform, source, owned, options)
+        from virtchunk._drivers.transactional import StagedWrite, view_participant
+
+        make = partial(view_participant, self, options.transaction)
+        return StagedWrite(self, transform, source, options, make)
 
     def resolved(self, transform: IndexTransform) -> IndexTransform:
         """Return the transform as it is: no bound is ever found out later."""
@@ -232,7 +244,8 @@ class _Read:
     def describe(self) -> str:
         return f"read of {self.transform.domain} from {self.driver.describe()}"
 
-    def _prepare(self) -> tuple[Array, Partition, float]:
+    def prepare(self) -> tuple[Array, Partition, float]:
+        """Return the empty result, the request, and how old cached content may be."""
         driver, domain = self.driver, self.transform.domain
         cut = driver.cut(self.transform)
         result = self.into
@@ -244,14 +257,30 @@ class _Read:
             )
         return result, cut, driver.staleness_bound()
 
-    def _job(self, result: Array, cut: Partition, bound: float) -> Job:
-        options = self.options
-        return ReadJob(self.driver.source, cut, result, options.batch, options.progress, bound)
+    def _job(self, result: Array, cut: Partition, bound: float, progress: Progress | None) -> Job:
+        return ReadJob(self.driver.source, cut, result, self.options.batch, progress, bound)
+
+    def fill_blocking(
+        self,
+        result: Array,
+        cut: Partition,
+        bound: float,
+        progress: Progress | None,
+        control: Control,
+    ) -> None:
+        """Read the chunks of a part of the request."""
+        run_blocking(self._job(result, cut, bound, progress), control)
+
+    async def fill(
+        self, result: Array, cut: Partition, bound: float, progress: Progress | None
+    ) -> None:
+        """Do the same in a task. Always checkpoints."""
+        await run(self._job(result, cut, bound, progress))
 
     def run_blocking(self, control: Control) -> Array:
-        result, cut, bound = self._prepare()
+        result, cut, bound = self.prepare()
         if not (type(cut) is OneChunk and self._read_one(cut, result, bound, control)):
-            run_blocking(self._job(result, cut, bound), control)
+            run_blocking(self._job(result, cut, bound, self.options.progress), control)
         cut.spread(result)
         return result
 
@@ -268,9 +297,9 @@ class _Read:
         )
 
     async def run(self) -> Array:
-        result, cut, bound = self._prepare()
+        result, cut, bound = self.prepare()
         if not (type(cut) is OneChunk and await self._read_one_awaiting(cut, result, bound)):
-            await run(self._job(result, cut, bound))
+            await run(self._job(result, cut, bound, self.options.progress))
         cut.spread(result)
         return result
 

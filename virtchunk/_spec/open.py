@@ -14,6 +14,7 @@ from virtchunk._store import TensorStore, check_transaction
 
 if TYPE_CHECKING:
     from virtchunk._drivers.spec import SpecOptions, ViewSpec
+    from virtchunk._transaction import Transaction
 
 __all__ = ("open",)
 
@@ -24,7 +25,7 @@ def open(  # noqa: A001 - the public name
     read: bool | None = None,
     write: bool | None = None,
     context: Context | None = None,
-    transaction: Any = None,
+    transaction: Transaction | None = None,
     batch: Any = None,
     allow_import: bool = False,
     **keywords: Unpack[SpecKeywords],
@@ -53,7 +54,6 @@ def open(  # noqa: A001 - the public name
         ValueError: ``spec`` is no spec, or a keyword is invalid. From the future: a constraint
             conflicts with the spec or cannot be satisfied, a resource is not defined, or a callback
             would have to be imported, which ``allow_import`` does not allow.
-        NotImplementedError: From the future: the driver does not support transactions.
         ImportError: From the future: the module of a callback cannot be imported.
 
     Example:
@@ -64,7 +64,7 @@ def open(  # noqa: A001 - the public name
     request = OpenRequest(
         read=as_flag(read, "read"),
         write=as_flag(write, "write"),
-        transaction=transaction,
+        transaction=check_transaction(transaction),
         allow_import=as_flag(allow_import, "allow_import"),
     )
     check_context(context)
@@ -84,5 +84,4 @@ def _open(
     view: ViewSpec, options: SpecOptions, context: Context, request: OpenRequest
 ) -> TensorStore:
     driver, transform = view.updated(options).open(context, request)
-    check_transaction(request.transaction)
-    return TensorStore._of(driver, transform)
+    return TensorStore._of(driver, transform, request.transaction)

@@ -1,0 +1,213 @@
+"""What a transaction has written to the chunks of one view, and how it is read and stored.
+
+A chunk's buffer is as large as the chunk, with a mask of the elements that were written; one that
+was written wholly has none. The mask only ever grows, and grows after the elements have been put in
+place. So readers need no lock: what they find in the mask, they find in the array.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from math import prod
+from operator import sub
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeAlias, final
+
+import numpy as np
+
+from virtchunk._engine.source import Key
+from virtchunk._grid.partition import Partition
+
+if TYPE_CHECKING:
+    from virtchunk._engine.job import Job
+
+__all__ = ("Buffered", "ChunkBuffers", "Remainder", "StoredChunks")
+
+Array: TypeAlias = "np.ndarray[Any, Any]"
+
+OVERHEAD = 512
+"""Bytes accounted for a buffer beside its array and mask."""
+
+
+@final
+class Buffered:
+    """The written elements of one chunk."""
+
+    __slots__ = ("array", "mask", "missing", "upper")
+
+    def __init__(self, upper: Key, array: Array, mask: Array | None) -> None:
+        self.upper = upper
+        self.array = array
+        self.mask = mask
+        """Which elements were written; None if all of them were."""
+        self.missing = 0 if mask is None else array.size
+
+    @property
+    def nbytes(self) -> int:
+        return self.array.nbytes + (0 if self.mask is None else self.mask.nbytes) + OVERHEAD
+
+    def put(self, part: Any, values: Array, scattered: bool) -> None:
+        """Write some elements."""
+        self.array[part] = values
+        mask = self.mask
+        if mask is None:
+            return
+        if scattered:  # the same element may occur several times
+            mask[part] = True
+            self.missing = mask.size - int(np.count_nonzero(mask))
+        else:
+            written = mask[part]
+            self.missing -= written.size - int(np.count_nonzero(written))
+            written[...] = True
+        if not self.missing:
+            self.mask = None
+
+    def holds(self, part: Any) -> bool:
+        """Say whether all of these elements were written."""
+        mask = self.mask
+        return mask is None or bool(mask[part].all())
+
+    def lay_over(self, view: Array, out: Any, part: Any, scattered: bool) -> None:
+        """Put the written ones of these elements into a request, in place of those of the base."""
+        mask = self.mask
+        if mask is None:
+            view[out] = self.array[part]
+        elif scattered:
+            values = view[out]
+            np.copyto(values, self.array[part], where=mask[part])
+            view[out] = values
+        else:
+            np.copyto(view[out], self.array[part], where=mask[part])
+
+
+@final
+class ChunkBuffers:
+    """The written chunks of one view.
+
+    Args:
+        allocate: Makes an array for a chunk.
+        itemsize: Bytes of an element.
+        reserve: Called with the bytes that are going to be taken, or a negative number of bytes
+            that are given back; raises if there is no room.
+    """
+
+    __slots__ = ("allocate", "chunks", "itemsize", "lock", "reserve")
+
+    def __init__(
+        self,
+        allocate: Callable[[tuple[int, ...]], Array],
+        itemsize: int,
+        reserve: Callable[[int], None],
+    ) -> None:
+        self.allocate = allocate
+        self.itemsize = itemsize
+        self.reserve = reserve
+        self.chunks: dict[Key, Buffered] = {}
+        self.lock = threading.Lock()
+        """Held by a writer from its first chunk to its last."""
+
+    def write(self, cut: Partition, source: Array) -> None:
+        """Write an array of the request's shape. The lock is held; either all of it or nothing.
+
+        Raises:
+            MemoryError: There is no room for it.
+        """
+        request, scattered, chunks = cut.request_view(source), cut.scattered, self.chunks
+        self.reserve(sum(map(self._new_bytes, cut.pieces())))
+        for lower, upper, _, out, part, covers in cut.pieces():
+            chunk = chunks.get(lower)
+            if chunk is None:
+                shape = tuple(map(sub, upper, lower))
+                mask = None if covers else np.zeros(shape, np.bool_)
+                chunk = Buffered(upper, self.allocate(shape), mask)
+                chunk.put(part, request[out], scattered)
+                chunks[lower] = chunk
+            else:
+                masked = chunk.mask is not None
+                chunk.put(part, request[out], scattered)
+                if masked and chunk.mask is None:
+                    self.reserve(-chunk.array.size)
+
+    def _new_bytes(self, piece: tuple[Any, ...]) -> int:
+        """Return what a piece takes of memory."""
+        lower, upper, *_, covers = piece
+        if lower in self.chunks:
+            return 0
+        size: int = prod(map(sub, upper, lower))
+        return size * (self.itemsize if covers else self.itemsize + 1) + OVERHEAD
+
+    def forget(self, keys: Iterator[Key]) -> None:
+        """Drop what has been stored."""
+        for key in keys:
+            chunk = self.chunks.pop(key, None)
+            if chunk is not None:
+                self.reserve(-chunk.nbytes)
+
+
+@final
+class Remainder:
+    """A request without the pieces that a transaction holds; see `Partition`."""
+
+    def __init__(self, cut: Partition, held: frozenset[Key]) -> None:
+        self._cut = cut
+        self._held = held
+        self.scattered: bool = cut.scattered
+        self.total: int = cut.total - len(held)
+
+    def pieces(self) -> Iterator[tuple[Any, ...]]:
+        held = self._held
+        return (piece for piece in self._cut.pieces() if piece[0] not in held)
+
+    def request_view(self, array: Array) -> Array:
+        return self._cut.request_view(array)
+
+    def region(self, piece: tuple[Any, ...]) -> tuple[slice, ...]:
+        return self._cut.region(piece)
+
+    def spread(self, array: Array) -> None:
+        self._cut.spread(array)
+
+
+@final
+class StoredChunks:
+    """The buffers as the pieces of a write, one for each chunk, and as the array it writes.
+
+    A piece's ``out`` is the chunk's key, and its ``part`` the mask of what is merged.
+    """
+
+    scattered: ClassVar[bool] = False
+
+    def __init__(self, chunks: dict[Key, Buffered], dtype: np.dtype[Any]) -> None:
+        self._chunks = dict(chunks)
+        self.dtype = dtype
+        self.total: int = len(self._chunks)
+
+    def pieces(self) -> Iterator[tuple[Any, ...]]:
+        for lower, chunk in self._chunks.items():
+            mask = chunk.mask
+            part = ... if mask is None else mask
+            yield lower, chunk.upper, None, lower, part, mask is None
+
+    def request_view(self, array: Any) -> Any:
+        return self
+
+    def __getitem__(self, key: Key) -> Array:
+        chunk = self._chunks[key]
+        if chunk.mask is not None:
+            values: Array = chunk.array[chunk.mask]
+            return values
+        chunk.array.flags.writeable = False
+        return chunk.array
+
+    def region(self, piece: tuple[Any, ...]) -> NoReturn:
+        raise AssertionError("what a transaction has written is no part of a request")
+
+    def spread(self, array: Array) -> None:
+        """Do nothing."""
+
+    def stored_by(self, job: Job) -> Iterator[Key]:
+        """Return the chunks that a job has stored, however it has ended."""
+        missing = {piece[0] for piece in job.unfinished}
+        for taken, key in enumerate(self._chunks):
+            if taken < job.taken and key not in missing:
+                yield key
