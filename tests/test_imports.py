@@ -30,3 +30,13 @@ def test_importing_the_package_loads_nothing_it_does_not_declare() -> None:
 
     assert "virtchunk" in loaded
     assert loaded - sys.stdlib_module_names - ALLOWED - THEIR_NEEDS - CYTHON == set()
+
+
+def test_importing_the_package_imports_no_integration() -> None:
+    program = "import sys, virtchunk; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", program], capture_output=True, text=True, check=True
+    )
+    integrations = {"virtchunk.dask", "virtchunk.xarray", "virtchunk.zarr"}
+
+    assert integrations & {*done.stdout.split()} == set()

@@ -98,6 +98,7 @@ if _TYPE_CHECKING:
     from virtchunk._spec import Spec as Spec
     from virtchunk._spec.open import open as open  # noqa: A004 - the name it has there, too
     from virtchunk._transaction import Transaction as Transaction
+    from virtchunk.dask import from_dask as from_dask
 
 __all__ = (
     "Batch",
@@ -154,6 +155,7 @@ __all__ = (
     "float16",
     "float32",
     "float64",
+    "from_dask",
     "inf",
     "int2",
     "int4",
@@ -177,6 +179,7 @@ _LATE = {
     "Spec": "virtchunk._spec",
     "Transaction": "virtchunk._transaction",
     "copy": "virtchunk._copy",
+    "from_dask": "virtchunk.dask",
     "open": "virtchunk._spec.open",
 }
 """Where names are that are imported when they are asked for: many programs never do."""

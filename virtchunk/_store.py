@@ -28,6 +28,10 @@ from virtchunk._storage_statistics import storage_statistics
 from virtchunk._writing import Stage, ViewWrite, write_array
 
 if TYPE_CHECKING:
+    import xarray
+    from dask.array import Array as DaskArray
+
+    from virtchunk._blocking import Backend
     from virtchunk._spec import Spec
     from virtchunk._spec.options import OpenModeKeywords
     from virtchunk._transaction import Transaction
@@ -213,6 +217,61 @@ class TensorStore(Assignable, NoArithmetic):
         if self._transaction is not None:
             raise ValueError(f"{self!r} belongs to a transaction, which cannot be pickled")
         return _restore, (self._driver, self._transform)
+
+    # -- in other libraries --------------------------------------------------------------------
+
+    def to_dask(self, *, chunks: Any = None, backend: Backend = "asyncio") -> DaskArray:
+        """Return a dask array that reads this view chunk by chunk; needs ``virtchunk[dask]``.
+
+        Positions count from zero, and labels are dropped: dask has neither origins nor labels.
+
+        Args:
+            chunks: Chunks of the array, as dask takes them; ``"auto"`` makes them of several of the
+                view's. Default: those of the view.
+            backend: The kind of event loop that runs async callbacks, unless the view was made with
+                a ``loop=``: ``"asyncio"`` or ``"trio"``.
+
+        Raises:
+            ImportError: dask is not installed.
+            ValueError: The view is write-only, or its domain is not finite.
+
+        Example:
+            >>> ts.array(np.arange(6)).to_dask().sum().compute()
+            np.int64(15)
+        """
+        from virtchunk.dask import to_dask
+
+        return to_dask(self, chunks=chunks, backend=backend)
+
+    def to_xarray(
+        self, *, name: str | None = None, backend: Backend = "asyncio"
+    ) -> xarray.DataArray:
+        """Return an xarray array that reads this view lazily; needs ``virtchunk[xarray]``.
+
+        Labels become the names of dimensions; the indices, in the view's units, coordinates.
+
+        Args:
+            name: Name of the array.
+            backend: The kind of event loop that runs async callbacks, unless the view was made with
+                a ``loop=``: ``"asyncio"`` or ``"trio"``.
+
+        Raises:
+            ImportError: xarray is not installed.
+            ValueError: The view is write-only, or its domain is not finite.
+
+        Example:
+            >>> view = ts.array(np.arange(6))[ts.d[0].translate_to[10].label["x"]]
+            >>> view.to_xarray().sel(x=slice(12, 13)).values
+            array([2, 3])
+        """
+        from virtchunk.xarray import to_xarray
+
+        return to_xarray(self, name=name, backend=backend)
+
+    def __dask_tokenize__(self) -> object:
+        from virtchunk.dask import tokenize
+
+        return tokenize(self)
 
     # -- how to open it ------------------------------------------------------------------------
 
