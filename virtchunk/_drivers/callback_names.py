@@ -12,7 +12,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
-__all__ = ("check_callback_name", "import_callback", "name_of_callback")
+from virtchunk._drivers.virtual import VirtualDriver
+
+__all__ = ("check_callback_name", "find_callback", "import_callback", "name_of_callback")
 
 _NAME: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 
@@ -40,7 +42,7 @@ def name_of_callback(function: Callable[..., Any], member: str) -> str:
     module = getattr(function, "__module__", None)
     qualname = getattr(function, "__qualname__", None)
     name = f"{module}:{qualname}"
-    reason = _why_not_importable(function, module, qualname)
+    reason = _why_not_importable(function, module, qualname, member)
     if reason is None:
         return name
     shown = repr(function) if qualname is None else name
@@ -51,7 +53,7 @@ def name_of_callback(function: Callable[..., Any], member: str) -> str:
     )
 
 
-def _why_not_importable(function: object, module: Any, qualname: Any) -> str | None:
+def _why_not_importable(function: object, module: Any, qualname: Any, member: str) -> str | None:
     if isinstance(function, partial):
         return "it is a functools.partial"
     if not isinstance(module, str) or not isinstance(qualname, str):
@@ -62,11 +64,24 @@ def _why_not_importable(function: object, module: Any, qualname: Any) -> str | N
         return "it is a lambda"
     if "<locals>" in qualname:
         return "it is defined inside of a function"
+    # A class method is a new object each time it is looked up, but an equal one.
+    if find_callback(module, qualname, member) == function:
+        return None
+    return "importing that name would not give the same object"
+
+
+def find_callback(module: str, qualname: str, member: str) -> Any:
+    """Return the callback that an imported module has under a name; None if there is none."""
     found: Any = sys.modules.get(module)
     for part in qualname.split("."):
         found = getattr(found, part, None)
-    # A class method is a new object each time it is looked up, but an equal one.
-    return None if found == function else "importing that name would not give the same object"
+    return _callback_of(found, member)
+
+
+def _callback_of(found: Any, member: str) -> Any:
+    """Return a callback, or that of a view: a decorated function's name leads to the view."""
+    driver = getattr(found, "_driver", None)
+    return getattr(driver.source, member) if isinstance(driver, VirtualDriver) else found
 
 
 def import_callback(name: str, member: str, *, allowed: bool) -> Callable[..., Any]:
@@ -86,6 +101,7 @@ def import_callback(name: str, member: str, *, allowed: bool) -> Callable[..., A
     found: Any = importlib.import_module(module)
     for part in qualname.split("."):
         found = getattr(found, part)
+    found = _callback_of(found, member)
     if not callable(found):
         raise ValueError(f'{member} "{name}" is not callable: {found!r}')  # noqa: TRY004
     return found  # type: ignore[no-any-return]
