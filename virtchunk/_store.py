@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from math import prod
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias, Unpack, final
 
 import numpy as np
@@ -372,7 +373,7 @@ class TensorStore(Assignable, NoArithmetic):
     @property
     def nbytes(self) -> int:
         """The number of bytes that an array of all elements takes."""
-        return self._transform.domain.size * self._driver.dtype.numpy_dtype.itemsize
+        return prod(self._transform.domain.shape) * self._driver.dtype.numpy_dtype.itemsize
 
     @property
     def mode(self) -> str:
@@ -455,6 +456,12 @@ class TensorStore(Assignable, NoArithmetic):
         if self._driver.cache_bytes is not None:
             parts.append(f"cache={self._driver.cache_bytes:_} bytes")
         return f"TensorStore({', '.join(parts)})"
+
+    def _repr_html_(self) -> str:
+        """Show what the view is, in a notebook: dimensions, chunks, and which are cached."""
+        from virtchunk._view_html import view_html
+
+        return view_html(self)
 
     # -- what virtual views and arrays cannot do -----------------------------------------------
 

@@ -214,6 +214,12 @@ class Context:
         parent = "" if self._parent is None else f", parent={self._parent!r}"
         return f"Context({format_json(self._spec.to_json())}{parent})"
 
+    def _repr_html_(self) -> str:
+        """Show what this context defines, and what of it is in use, in a notebook."""
+        from virtchunk._context.html import context_html
+
+        return context_html(self)
+
     def __copy__(self) -> Context:
         return self
 

@@ -420,6 +420,12 @@ class IndexDomain(_Fields, DomainOperations):
         """Return e.g. ``{ "x": [0, 20), [0*, +inf*) }``."""
         return f"{{ {', '.join(map(str, self))} }}"
 
+    def _repr_html_(self) -> str:
+        """Show the domain in a notebook."""
+        from virtchunk._index.html import domain_html
+
+        return domain_html(self)
+
     def __copy__(self) -> IndexDomain:
         return self
 

@@ -206,6 +206,12 @@ class ChunkLayout:
     def __repr__(self) -> str:
         return f"ChunkLayout({format_json(self.to_json())})"
 
+    def _repr_html_(self) -> str:
+        """Show the layout in a notebook."""
+        from virtchunk._schema.html import layout_html
+
+        return layout_html(self)
+
     def __copy__(self) -> ChunkLayout:
         return ChunkLayout._trusted(self._constraints)
 
