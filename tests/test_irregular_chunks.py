@@ -303,3 +303,44 @@ def test_chunks_of_a_spec_are_checked_when_it_is_opened() -> None:
 
     with pytest.raises(ValueError, match="conflict with the size 3"):
         ts.open(spec).result()
+
+
+@pytest.mark.parametrize(
+    ("view", "shown"),
+    [
+        (lambda view: view, "((3, 5, 2), (2, 6))"),
+        (lambda view: view[::-1], "((2, 5, 3), (2, 6))"),
+        (lambda view: view[2:9:2, 1], "((1, 2, 1),)"),
+        (lambda view: view.T, "((2, 6), (3, 5, 2))"),
+        (lambda view: view[5:7], "((2,), (2, 6))"),
+        (lambda view: view[5:5], "(None, None)"),
+        (lambda view: view[[0, 9]], "(None, (2, 6))"),
+        (lambda view: view[ts.d[0, 1].diagonal], "(None,)"),
+        (lambda view: view[0, 0], "None"),
+    ],
+    ids=[
+        "whole",
+        "reversed",
+        "strided",
+        "transposed",
+        "part",
+        "empty",
+        "array",
+        "diagonal",
+        "point",
+    ],
+)
+def test_repr_shows_the_sizes_as_the_view_sees_them(view: Any, shown: str) -> None:
+    assert repr(view(irregular())).endswith(f"chunks={shown})")
+
+
+def test_repr_shows_some_of_many_sizes() -> None:
+    view = ts.virtual_chunked(load, dtype=ts.int64, shape=[10, 8], chunks=((1, 2) * 3 + (1,), 4))
+    assert "chunks=((1, 2, 1, 2, 1, 2, ...), 4)" in repr(view)
+
+
+def test_repr_of_an_unbounded_view_shows_the_sizes_of_bounded_dimensions() -> None:
+    domain = ts.IndexDomain([ts.Dim(), ts.Dim(exclusive_max=-5), ts.Dim(10)])
+    view = ts.virtual_chunked(load, dtype=ts.int64, domain=domain, chunks=(7, 5, (3, 5, 2)))
+
+    assert "chunks=(7, 5, (3, 5, 2))" in repr(view)

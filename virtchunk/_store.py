@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from virtchunk._batch import Batch, check_batch, join
+from virtchunk._chunk_sizes import chunks_text
 from virtchunk._chunks import Chunks
 from virtchunk._drivers.driver import Driver, Options, WriteOperation
 from virtchunk._engine.job import Progress
@@ -451,7 +452,7 @@ class TensorStore(Assignable, NoArithmetic):
             self.mode,
             f"dtype={self.dtype.name}",
             f"domain={self.domain}",
-            f"chunks={self.chunk_layout.read_chunk.shape}",
+            f"chunks={chunks_text(self)}",
         ]
         if self._driver.cache_bytes is not None:
             parts.append(f"cache={self._driver.cache_bytes:_} bytes")
