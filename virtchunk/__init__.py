@@ -94,6 +94,8 @@ from virtchunk._store import TensorStore as TensorStore
 from virtchunk.kvstore import KvStore as KvStore
 
 if _TYPE_CHECKING:
+    from virtchunk._computed import ComputeFunction as ComputeFunction
+    from virtchunk._computed import computed as computed
     from virtchunk._copy import copy as copy
     from virtchunk._spec import Spec as Spec
     from virtchunk._spec.open import open as open  # noqa: A004 - the name it has there, too
@@ -104,6 +106,7 @@ __all__ = (
     "Batch",
     "ChunkLayout",
     "CodecSpec",
+    "ComputeFunction",
     "Context",
     "DTypeLike",
     "Dim",
@@ -141,6 +144,7 @@ __all__ = (
     "char",
     "complex64",
     "complex128",
+    "computed",
     "copy",
     "d",
     "dtype",
@@ -176,8 +180,10 @@ __all__ = (
 )
 
 _LATE = {
+    "ComputeFunction": "virtchunk._computed",
     "Spec": "virtchunk._spec",
     "Transaction": "virtchunk._transaction",
+    "computed": "virtchunk._computed",
     "copy": "virtchunk._copy",
     "from_dask": "virtchunk.dask",
     "open": "virtchunk._spec.open",
