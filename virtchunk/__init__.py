@@ -101,6 +101,7 @@ if _TYPE_CHECKING:
     from virtchunk._spec.open import open as open  # noqa: A004 - the name it has there, too
     from virtchunk._transaction import Transaction as Transaction
     from virtchunk.dask import from_dask as from_dask
+    from virtchunk.zarr import from_zarr as from_zarr
 
 __all__ = (
     "Batch",
@@ -160,6 +161,7 @@ __all__ = (
     "float32",
     "float64",
     "from_dask",
+    "from_zarr",
     "inf",
     "int2",
     "int4",
@@ -186,6 +188,7 @@ _LATE = {
     "computed": "virtchunk._computed",
     "copy": "virtchunk._copy",
     "from_dask": "virtchunk.dask",
+    "from_zarr": "virtchunk.zarr",
     "open": "virtchunk._spec.open",
 }
 """Where names are that are imported when they are asked for: many programs never do."""

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from virtchunk._spec.options import OpenModeKeywords
     from virtchunk._transaction import Transaction
 
+    from virtchunk.zarr import ViewStore
 __all__ = ("TensorStore", "check_transaction")
 
 Array: TypeAlias = "np.ndarray[Any, Any]"
@@ -278,6 +279,40 @@ class TensorStore(Assignable, NoArithmetic):
     # -- how to open it ------------------------------------------------------------------------
 
     def spec(
+    def as_zarr_store(
+        self,
+        name: str | None = None,
+        *,
+        chunks: Iterable[int] | None = None,
+        attributes: Mapping[str, Any] | None = None,
+        read_only: bool | None = None,
+    ) -> ViewStore:
+        """Return a store from which zarr opens this view, to read and write; no bytes are stored.
+
+        Positions count from zero; labels are zarr's dimension names; origin and units are in the
+        attributes ``origin`` and ``dimension_units``. Needs ``virtchunk[zarr]``.
+
+        Args:
+            name: None: the array is the root of the store, as `zarr.open_array` wants it. A name:
+                the root is a group with the array in it, as xarray wants it.
+            chunks: Shape of the chunks. Default: that of the view's own.
+            attributes: Further attributes of the array; any JSON.
+            read_only: Whether to refuse writes. Default: if the view is read-only.
+
+        Raises:
+            ImportError: zarr is not installed.
+            TypeError: zarr has no data type for the view's elements.
+            ValueError: The domain is not finite, or an argument does not suit the view.
+
+        Example:
+            >>> import zarr
+            >>> zarr.open_array(ts.array(np.arange(6)).as_zarr_store())[2:4]
+            array([2, 3])
+        """
+        from virtchunk.zarr import ViewStore
+
+        return ViewStore(self, name, chunks=chunks, attributes=attributes, read_only=read_only)
+
         self,
         *,
         retain_context: bool | None = None,
