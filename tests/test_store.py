@@ -44,6 +44,49 @@ def test_properties(kind: str) -> None:
     assert view.chunk_layout.rank == 2
 
 
+USES: dict[str, Callable[[ts.TensorStore], Any]] = {
+    "domain": lambda view: view.domain,
+    "repr": repr,
+    "read": lambda view: view.read().result().tolist(),
+    "element": lambda view: view[8, 8].read().result().item(),
+    "again": lambda view: view.translate_to[0].translate_to[1, 2].domain,
+    "deepcopy": lambda view: copy.deepcopy(view).domain,
+    "spec": lambda view: view.schema.domain,
+}
+
+
+@MADE
+@pytest.mark.parametrize("use", USES.values(), ids=USES)
+def test_a_moved_view_is_like_any_other(kind: str, use: Callable[[ts.TensorStore], Any]) -> None:
+    view = make(kind, np.arange(12).reshape(3, 4))[1:, ::2]
+    moved, expected = view.translate_to[7, 7], view[ts.d[:].translate_to[7, 7]]
+
+    assert isinstance(moved, ts.TensorStore)
+    assert use(expected) == use(moved)
+    assert type(moved) is ts.TensorStore  # and stays so
+    assert use(expected) == use(moved)
+    assert view.domain.origin == (1, 0)
+
+
+def test_threads_may_use_a_moved_view_at_once() -> None:
+    view = make("array", np.arange(12).reshape(3, 4))
+    for _ in range(100):
+        moved = view.translate_to[7]
+        start = threading.Barrier(3)
+        seen: list[object] = []
+
+        def use(moved: ts.TensorStore = moved, start: threading.Barrier = start) -> None:
+            start.wait()
+            seen.append(moved.domain.origin)  # noqa: B023 - joined below
+
+        threads = [threading.Thread(target=use) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert seen == [(7, 7)] * 3
+
+
 @MADE
 def test_what_these_views_cannot_do(kind: str) -> None:
     view = make(kind, np.arange(4))

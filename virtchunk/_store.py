@@ -16,6 +16,7 @@ from virtchunk._drivers.driver import Driver, Options, WriteOperation
 from virtchunk._engine.job import Progress
 from virtchunk._future import Future, WriteFutures
 from virtchunk._index.domain import IndexDomain
+from virtchunk._index.operations import MovePlan, carry_out_move
 from virtchunk._index.indexable import Assignable
 from virtchunk._index.transform import IndexTransform
 from virtchunk._operators import NoArithmetic
@@ -198,6 +199,13 @@ class TensorStore(Assignable, NoArithmetic):
 
     def _with_transform(self, transform: IndexTransform) -> TensorStore:
         return TensorStore._of(self._driver, transform, self._transaction)
+    def _moved(self, plan: MovePlan) -> TensorStore:
+        view = object.__new__(_MovedView)
+        view._driver = self._driver
+        _set_transform(view, plan)
+        view._transaction = self._transaction
+        return view
+
 
     def with_transaction(self, transaction: Transaction | None) -> TensorStore:
         """Return a view of the same elements whose reads and writes belong to a transaction.
@@ -550,6 +558,29 @@ class TensorStore(Assignable, NoArithmetic):
 
 
 def check_transaction(transaction: object) -> Transaction | None:
+_slot: Any = TensorStore.__dict__["_transform"]
+_set_transform = _slot.__set__
+
+
+class _MovedView(TensorStore):  # type: ignore[misc] # a state of it
+    """A view whose origin has been moved; becomes a plain one when its transform is first used.
+
+    Without building a transform, moving takes half the time. Until then the slot holds the plan of
+    the move, which has been checked.
+    """
+
+    __slots__ = ()
+
+    @property
+    def _transform(self) -> IndexTransform:  # type: ignore[override]
+        made = _slot.__get__(self)
+        if type(made) is tuple:
+            made = carry_out_move(made)
+            _set_transform(self, made)
+        self.__class__ = TensorStore  # after that: another thread may look between the two
+        return made  # type: ignore[no-any-return]
+
+
     """Check an argument ``transaction``.
 
     Raises:

@@ -98,8 +98,10 @@ def test_the_short_way_to_move_the_origin_is_the_long_one(
     dims = range(transform.input_rank)
 
     expected = operations.translate_to(transform, dims, origin)
-    assert operations.move_origin(transform, origin) == expected
-    assert operations.move_origin(transform, (origin,) * len(dims)) == expected
+    for argument in (origin, (origin,) * len(dims)):
+        plan = operations.plan_move(transform, argument)
+        assert plan is not None
+        assert expected == operations.carry_out_move(plan)
 
 
 @pytest.mark.parametrize(
@@ -110,13 +112,14 @@ def test_the_short_way_to_move_the_origin_is_the_long_one(
         (XY, True),
         (XY, 2**62 - 3),
         (XY, -(2**62)),
+        (XY[:: 2**40], 2**50),
         (IndexTransform(1), 0),
     ],
 )
 def test_the_short_way_leaves_special_cases_to_the_long_one(
     transform: IndexTransform, origin: Any
 ) -> None:
-    assert operations.move_origin(transform, origin) is None
+    assert operations.plan_move(transform, origin) is None
 
 
 def test_a_stride_keeps_multiples_of_index_arrays() -> None:

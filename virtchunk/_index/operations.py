@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 Vector: TypeAlias = int | tuple[int | None, ...] | None
 """One number for all selected dimensions, or one for each; ``None`` leaves a dimension as it is."""
 
+MovePlan: TypeAlias = "tuple[IndexTransform, tuple[int, ...], list[int], list[int]]"
+"""What to move, its new origin, its new exclusive upper bounds, and by how much it moves."""
+
 _SINGLE: Final = OutputIndexMap._single
 
 
@@ -126,28 +129,48 @@ def translate_backward_by(
     return translate(transform, dims, offsets, -1)
 
 
-def move_origin(transform: IndexTransform, origin: Any) -> IndexTransform | None:
-    """Do what `translate_to` does to all dimensions, for a plain origin and finite bounds.
+def plan_move(transform: IndexTransform, origin: Any) -> MovePlan | None:
+    """Check what `translate_to` does to all dimensions, for a plain origin and finite bounds.
 
-    Short because it is hot; returns ``None`` for whatever is not that simple.
+    Returns ``None`` for whatever is not that simple.  `carry_out_move` builds the result; both
+    together take two thirds of the time of `translate`.
     """
     domain = transform.domain
     lower = domain.inclusive_min
+    rank = len(lower)
     if type(origin) is int:
-        origin = (origin,) * len(lower)
-    elif type(origin) is not tuple or len(origin) != len(lower):
+        origin = (origin,) * rank
+    elif type(origin) is not tuple or len(origin) != rank:
         return None
+    old_upper = domain.exclusive_max
     upper: list[int] = []
     offsets: list[int] = []
-    for new, low, high in zip(origin, lower, domain.exclusive_max):  # noqa: B905 - hot
-        if type(new) is not int:
+    dim = 0
+    for low in lower:
+        new = origin[dim]
+        high = old_upper[dim]
+        if type(new) is not int or low < MIN_INDEX or high > MAX_INDEX or new < MIN_INDEX:
             return None
         offset = new - low
         high += offset
-        if new < MIN_INDEX or high > MAX_INDEX or low < MIN_INDEX or high - offset > MAX_INDEX:
+        if high > MAX_INDEX:
             return None
         upper.append(high)
         offsets.append(offset)
+        dim += 1  # noqa: SIM113 - `enumerate` and `zip` take half as long again
+    for output in transform._output:
+        old = output.input_dimension
+        if old is not None:
+            stride: Any = output.stride
+            if not INT64_MIN <= output.offset - stride * offsets[old] <= INT64_MAX:
+                return None
+    return transform, origin, upper, offsets
+
+
+def carry_out_move(plan: MovePlan) -> IndexTransform:
+    """Return the transform that `plan_move` has prepared."""
+    transform, origin, upper, offsets = plan
+    domain = transform.domain
     return transform._trusted(
         domain._trusted(
             origin,

@@ -26,12 +26,54 @@ from virtchunk._index.substitution import (
 )
 
 if TYPE_CHECKING:
+    from virtchunk._index.domain import IndexDomain
     from virtchunk._index.transform import IndexTransform
 
 _INT64: Final = np.dtype(np.int64)
 _SIMPLE: Final = {int, slice, type(...)}
+_CONSTANT: Final = OutputIndexMap._constant
 _UNCHANGED: Final = (0, 1)
 """Offset and step of a dimension that is at most cropped."""
+
+
+def index_at_point(transform: IndexTransform, point: tuple[Any, ...]) -> IndexTransform | None:
+    """Apply one integer within the bounds for each dimension; else return ``None``.
+
+    Views of single elements are made by the million, and this takes half the time of
+    `index_by_slices`.
+    """
+    domain = transform.domain
+    upper = domain.exclusive_max
+    if len(point) != len(upper):
+        return None
+    dim = 0
+    for low in domain.inclusive_min:
+        index = point[dim]
+        if type(index) is not int or not low <= index < upper[dim]:
+            return None
+        if not MIN_INDEX <= index < INF:
+            return None
+        dim += 1  # noqa: SIM113 - `enumerate` is slower
+    maps: list[OutputIndexMap] = []
+    for output in transform._output:
+        old = output.input_dimension
+        if old is not None:
+            stride: Any = output.stride
+            offset = output.offset + stride * point[old]
+            if not INT64_MIN <= offset <= INT64_MAX:
+                raise output_overflow(offset, 0)
+            maps.append(_CONSTANT(offset))
+        elif output.index_array is None:
+            maps.append(output)
+        else:
+            maps.append(entry_at(output, domain.inclusive_min, point))
+    global _scalar_domain
+    if _scalar_domain is None:
+        _scalar_domain = domain._trusted((), (), (), (), ())
+    return transform._trusted(_scalar_domain, tuple(maps))
+
+
+_scalar_domain: IndexDomain | None = None
 
 
 def index_by_slices(transform: IndexTransform, terms: tuple[Any, ...]) -> IndexTransform | None:
@@ -117,8 +159,6 @@ def index_by_slices(transform: IndexTransform, terms: tuple[Any, ...]) -> IndexT
         else:
             return None
         dim += 1
-    if not suspects and rank == len(points) > 0:
-        return _at_point(transform, points)
     labels = domain.labels
     for dim in reversed(points):
         del lower[dim], upper[dim]
@@ -147,24 +187,6 @@ def index_by_slices(transform: IndexTransform, terms: tuple[Any, ...]) -> IndexT
         offsets.append(offset)
         strides.append(step)
     return substitute(transform, new_domain, dims, offsets, strides)
-
-
-def _at_point(transform: IndexTransform, point: dict[int, int]) -> IndexTransform:
-    """Return ``transform`` at one index of its domain."""
-    maps: list[OutputIndexMap] = []
-    for output in transform._output:
-        old = output.input_dimension
-        stride: Any = output.stride
-        if old is not None:
-            offset = output.offset + stride * point[old]
-            if not INT64_MIN <= offset <= INT64_MAX:
-                raise output_overflow(offset, 0)
-            maps.append(OutputIndexMap._constant(offset))
-        elif stride is None:
-            maps.append(output)
-        else:
-            maps.append(entry_at(output, transform.domain.inclusive_min, point))
-    return transform._trusted(transform.domain._trusted((), (), (), (), ()), tuple(maps))
 
 
 def index_by_arrays(

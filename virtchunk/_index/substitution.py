@@ -153,9 +153,7 @@ def _substitute_array(
     return OutputIndexMap._array(view, output.offset, stride, output._bounds)
 
 
-def entry_at(
-    output: OutputIndexMap, origin: Sequence[int], point: dict[int, int]
-) -> OutputIndexMap:
+def entry_at(output: OutputIndexMap, origin: Sequence[int], point: Sequence[int]) -> OutputIndexMap:
     """Return the constant map that an array map amounts to at one index of the domain."""
     array: Any = output.index_array
     position = [
