@@ -12,7 +12,6 @@ from virtchunk._context.context import Context
 from virtchunk._drivers.array import ArrayDriver
 from virtchunk._drivers.virtual import VirtualDriver
 from virtchunk._engine.parameters import ReadFunction, WriteFunction
-from virtchunk._grid.choice import ChunksLike, parse_chunks
 from virtchunk._index.domain import IndexDomain
 from virtchunk._index.transform import IndexTransform
 from virtchunk._loop import as_loop
@@ -27,6 +26,9 @@ from virtchunk._store import TensorStore, check_transaction
 
 if TYPE_CHECKING:
     from virtchunk._transaction import Transaction
+
+if TYPE_CHECKING:
+    from virtchunk._grid.choice import ChunksLike
 
 __all__ = ("array", "virtual_chunked")
 
@@ -112,7 +114,7 @@ def virtual_chunked(
         if recheck_cached_data is None
         else parse_recheck(recheck_cached_data, "recheck_cached_data"),
         loop=None if loop is None else as_loop(loop),
-        chunks=None if chunks is None else parse_chunks(chunks),
+        chunks=chunks,
     )
     return TensorStore._of(driver, IndexTransform._identity(driver.domain), transaction)
 

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from virtchunk._batch import Batch, check_batch, join
-from virtchunk._chunk_sizes import chunks_text
 from virtchunk._chunks import Chunks
 from virtchunk._drivers.driver import Driver, Options, WriteOperation
 from virtchunk._engine.job import Progress
@@ -490,6 +489,8 @@ class TensorStore(Assignable, NoArithmetic):
         return None
 
     def __repr__(self) -> str:
+        from virtchunk._chunk_sizes import chunks_text
+
         parts = [
             self._driver.describe(),
             self.mode,

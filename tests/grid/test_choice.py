@@ -11,6 +11,7 @@ import virtchunk as ts
 from virtchunk._grid.choice import choose_grid, chunks_of, parse_chunks
 from virtchunk._grid.irregular import IrregularDimension
 from virtchunk._grid.regular import RegularDimension
+from virtchunk._schema.chunk_shape import choose_chunk_grid
 
 DOMAIN = ts.IndexDomain(inclusive_min=[10, 3], shape=[10, 8], labels=["x", ""])
 
@@ -61,15 +62,6 @@ def test_other_forms_are_refused(wrong: Any, error: type[Exception], message: st
         parse_chunks(wrong)
 
 
-def test_without_sizes_the_layout_decides() -> None:
-    layout = ts.ChunkLayout(chunk_shape=[4, 3])
-    grid, chosen = choose_grid(layout, DOMAIN)
-
-    assert grid == (RegularDimension(2, 4, 10, 20), RegularDimension(0, 3, 3, 11))
-    assert chosen.read_chunk.shape == (4, 3)
-    assert chunks_of(grid) is None
-
-
 @pytest.mark.parametrize(
     ("chunks", "shape", "expected"),
     [
@@ -87,7 +79,7 @@ def test_sizes_that_are_alike_make_a_regular_grid(
 
     assert all(isinstance(dimension, RegularDimension) for dimension in grid)
     assert [sizes(dimension) for dimension in grid] == expected
-    assert layout == choose_grid(ts.ChunkLayout(chunk_shape=shape), DOMAIN)[1]
+    assert layout == choose_chunk_grid(ts.ChunkLayout(chunk_shape=shape), DOMAIN).layout()
     assert chunks_of(grid) is None
 
 
@@ -105,7 +97,9 @@ def test_sizes_that_differ_make_an_irregular_dimension() -> None:
 def test_the_layout_of_an_irregular_grid_leads_to_it_again() -> None:
     grid, layout = choose_grid(ts.ChunkLayout(), DOMAIN, ((3, 5, 2), 4))
 
-    assert choose_grid(layout, DOMAIN, chunks_of(grid)) == (grid, layout)
+    chunks = chunks_of(grid)
+    assert chunks is not None
+    assert choose_grid(layout, DOMAIN, chunks) == (grid, layout)
 
 
 def test_a_last_chunk_that_is_larger_is_irregular() -> None:

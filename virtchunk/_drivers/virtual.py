@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, final
 
@@ -22,12 +22,12 @@ from virtchunk._engine.source import ChunkSource, name_of
 from virtchunk._engine.write_job import WriteJob
 from virtchunk._future import Operation
 from virtchunk._grid.box import OneChunk
-from virtchunk._grid.choice import Chunks, choose_grid
 from virtchunk._grid.partition import Partition, partition
-from virtchunk._grid.regular import DimensionGrid
+from virtchunk._grid.regular import DimensionGrid, RegularDimension
 from virtchunk._index.domain import IndexDomain
 from virtchunk._index.transform import IndexTransform
 from virtchunk._open_options import RecheckCacheOption, staleness_bound
+from virtchunk._schema.chunk_shape import choose_chunk_grid
 from virtchunk._schema.dtype import dtype
 from virtchunk._schema.layout import ChunkLayout
 from virtchunk._schema.schema import Schema
@@ -35,6 +35,8 @@ from virtchunk._schema.unit import Unit
 
 if TYPE_CHECKING:
     from anyio.lowlevel import EventLoopToken
+
+    from virtchunk._grid.choice import ChunksLike
 
 __all__ = ("VirtualDriver",)
 
@@ -74,7 +76,7 @@ class VirtualDriver:
         domain: IndexDomain,
         data_type: dtype,
         layout: ChunkLayout,
-        grid: Sequence[DimensionGrid],
+        grid: Iterable[DimensionGrid],
         dimension_units: tuple[Unit | None, ...],
         context: Context,
         recheck: RecheckCacheOption = True,
@@ -113,11 +115,12 @@ class VirtualDriver:
         context: Context,
         recheck: RecheckCacheOption,
         loop: EventLoopToken | None,
-        chunks: Chunks | None = None,
+        chunks: ChunksLike | None = None,
     ) -> VirtualDriver:
         """Decide what constraints leave open: explicit bounds, and one grid of chunks.
 
         Raises:
+            TypeError: If ``chunks`` have the wrong form.
             ValueError: If the data type or the rank is unknown, a fill value is given, or no grid
                 satisfies the constraints.
         """
@@ -129,7 +132,16 @@ class VirtualDriver:
             raise ValueError("fill_value not supported: callbacks give every element a value")
         rank = schema.rank
         domain = _explicit(IndexDomain(rank=rank) if schema.domain is None else schema.domain)
-        grid, layout = choose_grid(schema.chunk_layout, domain, chunks)
+        grid: Iterable[DimensionGrid]
+        if chunks is None:
+            chosen = choose_chunk_grid(schema.chunk_layout, domain)
+            bounds = (domain.inclusive_min, domain.exclusive_max)
+            grid = map(RegularDimension, chosen.origin, chosen.shape, *bounds)
+            layout = chosen.layout()
+        else:
+            from virtchunk._grid.choice import choose_grid, parse_chunks
+
+            grid, layout = choose_grid(schema.chunk_layout, domain, parse_chunks(chunks))
         return cls(
             read_function,
             write_function,

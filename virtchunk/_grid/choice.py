@@ -96,7 +96,7 @@ def _check_extent(extent: int, where: str) -> int:
 
 
 def choose_grid(
-    layout: ChunkLayout, domain: IndexDomain, chunks: Chunks | None = None
+    layout: ChunkLayout, domain: IndexDomain, chunks: Chunks
 ) -> tuple[tuple[DimensionGrid, ...], ChunkLayout]:
     """Return the dimensions of the one grid for reading and writing, and its layout.
 
@@ -109,9 +109,6 @@ def choose_grid(
         ValueError: As `choose_chunk_grid`; or ``chunks`` do not make up the domain, or conflict
             with hard constraints.
     """
-    if chunks is None:
-        chosen = choose_chunk_grid(layout, domain)
-        return _regular(chosen, domain), chosen.layout()
     sizes = _for_each_dimension(chunks, domain)
     constraints = layout._constraints.with_rank(domain.rank)
     listed = {
@@ -124,7 +121,8 @@ def choose_grid(
     constraints = _with_origin(constraints, listed, irregular)
     wanted = [max(given, default=1) if isinstance(given, tuple) else given for given in sizes]
     chosen = choose_chunk_grid(_with_sizes(constraints, wanted), domain)
-    grid = _regular(chosen, domain)
+    bounds = (domain.inclusive_min, domain.exclusive_max)
+    grid = map(RegularDimension, chosen.origin, chosen.shape, *bounds)
     return (
         tuple(irregular.get(dim, cells) for dim, cells in enumerate(grid)),
         _layout(chosen, irregular),
@@ -135,11 +133,6 @@ def chunks_of(grid: Iterable[DimensionGrid]) -> Chunks | None:
     """Return what has to be said of a grid beside its layout; None if it is regular."""
     sizes = tuple(cells.sizes if isinstance(cells, IrregularDimension) else None for cells in grid)
     return sizes if any(sizes) else None
-
-
-def _regular(chosen: ChunkGrid, domain: IndexDomain) -> tuple[DimensionGrid, ...]:
-    bounds = (domain.inclusive_min, domain.exclusive_max)
-    return tuple(map(RegularDimension, chosen.origin, chosen.shape, *bounds))
 
 
 def _for_each_dimension(chunks: Chunks, domain: IndexDomain) -> tuple[_Sizes, ...]:
