@@ -243,17 +243,6 @@ def test_wrong_types_are_refused_at_once(store: ts.KvStore) -> None:
             attempt()
 
 
-def test_transactions_are_refused(store: ts.KvStore) -> None:
-    assert store.transaction is None
-    assert store.with_transaction(None).path == store.path
-    with pytest.raises(NotImplementedError, match="transaction"):
-        store.with_transaction(object())
-    with pytest.raises(NotImplementedError, match="transaction"):
-        store.transaction = object()
-    with pytest.raises(NotImplementedError, match="transaction"):
-        ts.KvStore.open("memory://", transaction=object())
-
-
 def test_copies_share_the_values_and_not_the_path(store: ts.KvStore) -> None:
     store["q/a"] = b"1"
     for other in (copy.copy(store), store.copy()):

@@ -317,15 +317,15 @@ class ViewParticipant:
     def describe(self) -> str:
         return self.driver.describe()
 
-    def prepare(self) -> None:
-        """Refuse chunks that are written partly and cannot be read.
+    def prepare(self) -> bool:
+        """Say whether there is anything to do.
 
         Raises:
-            ValueError: There is one.
+            ValueError: A chunk is only partly written, and cannot be read.
         """
         source = self.driver.source
         if source.read_function is not None:
-            return
+            return bool(self.total)
         for lower, chunk in self.buffers.chunks.items():
             if chunk.mask is not None:
                 raise ValueError(
@@ -333,6 +333,7 @@ class ViewParticipant:
                     f"{source.chunk_name(lower, chunk.upper)} the transaction holds only a part, "
                     "and there is no read_function to give the rest of it"
                 )
+        return bool(self.total)
 
     def commit_blocking(self, control: Control, stored: Counter) -> None:
         chunks, job = self._job(stored)
@@ -385,8 +386,9 @@ class ArrayParticipant:
     def describe(self) -> str:
         return self.driver.describe()
 
-    def prepare(self) -> None:
-        """Do nothing: an array can always be written."""
+    def prepare(self) -> bool:
+        """Say whether there is anything to do; it is always possible."""
+        return bool(self.total)
 
     def commit_blocking(self, control: Control, stored: Counter) -> None:
         for key, chunk in list(self.buffers.chunks.items()):

@@ -36,8 +36,11 @@ class Participant(Protocol):
     def describe(self) -> str:
         """Name what is changed, for error messages."""
 
-    def prepare(self) -> None:
-        """Raise if the changes cannot be stored; nobody has stored anything yet."""
+    def prepare(self) -> bool:
+        """Say whether there is anything to do; raise if that is not possible.
+
+        Nobody has stored anything yet when the commit begins, and calls this.
+        """
 
     def commit_blocking(self, control: Control, stored: Counter) -> None:
         """Store the changes in this thread, and forget what has been stored."""
@@ -202,18 +205,18 @@ class Changes:
             return self.idle if self.writers else None
 
     def prepared(self) -> list[Participant]:
-        """Return who has something to store, having asked each whether that is possible."""
-        participants = [one for one in self.participants.values() if one.total]
-        for participant in participants:
-            participant.prepare()
+        """Return who has something to do, having asked each whether that is possible."""
+        participants = [one for one in self.participants.values() if one.prepare()]
         self.total = max(self.total, self.left())
         return participants
 
     def explain(self, error: BaseException) -> None:
         """Note on an error how much had been stored."""
         left = self.left()
-        names = [one.describe() for one in self.participants.values() if one.total]
-        error.add_note(
-            f"of the transaction, {self.total - left} of {self.total} chunks and keys were stored; "
-            f"the others are of {', '.join(names)}"
+        note = (
+            f"of the transaction, {self.total - left} of {self.total} chunks and keys were stored"
         )
+        if left:
+            names = [one.describe() for one in self.participants.values() if one.total]
+            note += f"; the others are of {', '.join(names)}"
+        error.add_note(note)

@@ -274,9 +274,9 @@ class Transaction:
         if first is None:
             return
         error = ValueError(
-            f"cannot write to {first} and to {name()} in one atomic transaction, because they "
-            "cannot be stored as a whole; the transaction was aborted. Use a transaction that is "
-            "not atomic, or one for each"
+            f"cannot combine {first} and {name()} in one atomic transaction: they cannot be "
+            "stored as a whole; the transaction was aborted. Use a transaction that is not atomic, "
+            "or one for each"
         )
         self._fail(error)
         raise error

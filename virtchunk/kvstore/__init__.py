@@ -7,6 +7,7 @@ an object with the methods of `Driver` or `AsyncDriver`, for `KvStore.from_drive
 from __future__ import annotations
 
 from virtchunk.kvstore.driver import AsyncDriver as AsyncDriver
+from virtchunk.kvstore.driver import AtomicDriver as AtomicDriver
 from virtchunk.kvstore.driver import Driver as Driver
 from virtchunk.kvstore.file import FileDriver as FileDriver
 from virtchunk.kvstore.memory import MemoryDriver as MemoryDriver
@@ -22,6 +23,7 @@ __all__ = (
     "MISSING",
     "WHOLE",
     "AsyncDriver",
+    "AtomicDriver",
     "ByteRange",
     "Driver",
     "FileDriver",

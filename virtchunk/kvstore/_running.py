@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, final
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, final
 
 import anyio.lowlevel
 
@@ -23,11 +23,33 @@ from virtchunk._loop import cancelled_error, is_running, running_loop, same_loop
 if TYPE_CHECKING:
     from anyio.lowlevel import EventLoopToken
 
-__all__ = ("METHODS", "Call", "Runner")
+    from virtchunk._transaction import Transaction
+
+__all__ = ("METHODS", "WRITE_ALL", "Call", "Runner", "Running")
 
 T = TypeVar("T")
 
 METHODS = ("read", "write", "delete_range", "list")
+WRITE_ALL = "write_all"
+"""The method of drivers that can change several keys as a whole."""
+
+
+class Running(Protocol):
+    """What runs the operations of a store: a `Runner`, or one of a store in a transaction."""
+
+    @property
+    def plain(self) -> Runner:
+        """What runs them outside of transactions."""
+
+    @property
+    def transaction(self) -> Transaction | None:
+        """The transaction that they belong to."""
+
+    def run_blocking(self, method: str, arguments: Any, control: Control) -> Any:
+        """Run an operation in this thread."""
+
+    async def run(self, method: str, arguments: Any) -> Any:
+        """Run an operation in this task. Always checkpoints."""
 
 
 @final
@@ -40,13 +62,20 @@ class Runner:
     """
 
     __slots__ = ("asynchronous", "blocks", "driver", "limiter", "made_in")
+    transaction: ClassVar[None] = None
 
     def __init__(self, driver: Any, limiter: Limiter | None) -> None:
         self.driver = driver
         self.limiter = limiter
         self.blocks: bool = getattr(driver, "blocks", True)
         self.made_in = running_loop()
-        self.asynchronous = {name for name in METHODS if is_async(getattr(driver, name))}
+        methods = METHODS + ((WRITE_ALL,) if hasattr(driver, WRITE_ALL) else ())
+        self.asynchronous = {name for name in methods if is_async(getattr(driver, name))}
+
+    @property
+    def plain(self) -> Runner:
+        """Itself."""
+        return self
 
     def run_blocking(self, method: str, arguments: Any, control: Control) -> Any:
         """Run a method in this thread; an async one in its loop, which is another's."""
@@ -131,7 +160,7 @@ class Call(Generic[T]):
     def __init__(
         self,
         what: Callable[[], str],
-        runner: Runner,
+        runner: Running,
         method: str,
         arguments: tuple[Any, ...],
         convert: Callable[[Any], T],

@@ -8,13 +8,13 @@ Hand an object of either kind to `KvStore.from_driver`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from virtchunk._schema.generation import TimestampedStorageGeneration
 from virtchunk.kvstore.values import ByteRange, KeyRange, ReadResult
 
-__all__ = ("AsyncDriver", "Driver")
+__all__ = ("AsyncDriver", "AtomicDriver", "Driver")
 
 
 class Driver(Protocol):
@@ -90,3 +90,33 @@ class AsyncDriver(Protocol):
 
     async def list(self, keys: KeyRange, /) -> Iterable[bytes]:
         """Return all keys in a range, in any order."""
+
+
+class AtomicDriver(Driver, Protocol):
+    """A driver that can also change any number of keys as a whole.
+
+    Transactions use it for all that they store in one store, and atomic ones depend on it. The
+    method may be ``async`` as well.
+    """
+
+    def write_all(
+        self,
+        writes: Mapping[bytes, bytes | None],
+        conditions: Mapping[bytes, bytes],
+        ranges: Sequence[KeyRange],
+        /,
+    ) -> bytes | None:
+        r"""Delete some ranges of keys, and store or delete some keys, all of it or nothing.
+
+        No reader may see a part of it.
+
+        Args:
+            writes: New values of keys; None deletes the key.
+            conditions: Generations that keys must have before, where ``b"\x02"`` stands for a
+                missing one. Not all of these keys are among the written ones.
+            ranges: Keys to delete; none of the written ones is in them.
+
+        Returns:
+            None if it was done; otherwise the first key that does not fulfil its condition, and
+            then nothing was changed.
+        """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Iterable, Mapping
 from itertools import count
 from typing import Any, ClassVar, final
 
@@ -53,7 +54,7 @@ class MemoryDriver:
         self, key: bytes, value: bytes | None, if_equal: bytes
     ) -> TimestampedStorageGeneration:
         """Store or delete a key."""
-        generation = b"\0" + next(_versions).to_bytes(8, "big") if value is not None else MISSING
+        generation = _next_generation() if value is not None else MISSING
         with _lock:
             if if_equal:
                 found = self._values.get(key)
@@ -64,6 +65,28 @@ class MemoryDriver:
             else:
                 self._values[key] = value, generation
         return TimestampedStorageGeneration(generation, time.time())
+
+    def write_all(
+        self,
+        writes: Mapping[bytes, bytes | None],
+        conditions: Mapping[bytes, bytes],
+        ranges: Iterable[KeyRange],
+    ) -> bytes | None:
+        """Store and delete several keys as a whole; see `virtchunk.kvstore.AtomicDriver`."""
+        with _lock:
+            for key, expected in conditions.items():
+                found = self._values.get(key)
+                if expected != (MISSING if found is None else found[1]):
+                    return key
+            for deleted in ranges:
+                for key in [key for key in self._values if key in deleted]:
+                    del self._values[key]
+            for key, value in writes.items():
+                if value is None:
+                    self._values.pop(key, None)
+                else:
+                    self._values[key] = value, _next_generation()
+        return None
 
     def delete_range(self, keys: KeyRange) -> None:
         """Delete all keys in a range."""
@@ -76,6 +99,10 @@ class MemoryDriver:
         with _lock:
             found = [key for key in self._values if key in keys]
         return sorted(found)
+
+
+def _next_generation() -> bytes:
+    return b"\0" + next(_versions).to_bytes(8, "big")
 
 
 @register

@@ -17,7 +17,7 @@ from virtchunk.kvstore import spec as _spec
 from virtchunk.kvstore import values as _values
 from virtchunk.kvstore._coalesce import Group, GroupRead
 from virtchunk.kvstore._copying import CopyRange
-from virtchunk.kvstore._running import METHODS, Call, Runner
+from virtchunk.kvstore._running import METHODS, WRITE_ALL, Call, Runner, Running
 from virtchunk.kvstore.spec import Source, appended, as_path, joined
 from virtchunk.kvstore.values import ByteRange, as_bytes, parse_byte_range
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import builtins
     from typing import SupportsFloat, SupportsIndex
 
+    from virtchunk._transaction import Transaction
     from virtchunk.kvstore.driver import AsyncDriver, Driver
 
 __all__ = ("KvStore",)
@@ -61,21 +62,24 @@ class KvStore:
     TimestampedStorageGeneration: TypeAlias = _generation.TimestampedStorageGeneration
 
     _source: Source
-    _runner: Runner
+    _runner: Running
     _path: str
 
     def __init__(self) -> None:
         raise TypeError("a KvStore is made by KvStore.open() or KvStore.from_driver()")
 
     @classmethod
-    def _of(cls, source: Source, runner: Runner, path: str) -> KvStore:
+    def _of(cls, source: Source, runner: Running, path: str) -> KvStore:
         self = object.__new__(cls)
         self._source, self._runner, self._path = source, runner, path
         return self
 
     @staticmethod
     def open(
-        spec: Spec | Any, *, context: Context | None = None, transaction: Any = None
+        spec: Spec | Any,
+        *,
+        context: Context | None = None,
+        transaction: Transaction | None = None,
     ) -> Future[KvStore]:
         """Open a store.
 
@@ -83,7 +87,7 @@ class KvStore:
             spec: A `KvStore.Spec`, its JSON, or a URL.
             context: Where to look up the resources that the spec refers to; by default a new
                 context, which is shared with nothing. What is bound in the spec stays.
-            transaction: Must be None: key-value stores have no transactions.
+            transaction: Transaction that all operations belong to; see `with_transaction`.
 
         Returns:
             A future of the store. It is done at once: nothing is contacted before the first
@@ -92,17 +96,16 @@ class KvStore:
         Raises:
             ValueError: ``spec`` is no spec. From the future: a resource is not defined.
             TypeError: An argument has the wrong type.
-            NotImplementedError: ``transaction`` is given.
             ImportError: From the future: the driver needs ``virtchunk[obstore]``.
         """
-        _refuse_transaction(transaction)
+        _check_transaction(transaction)
         if context is not None and not isinstance(context, Context):
             raise TypeError(f"context must be a Context or None, got {context!r}")
         parsed = _spec.Spec(spec)
         future: Future[KvStore] = Future._of(None)
         try:
             source = parsed._source.bound(Context() if context is None else context)
-            future._settle(_open(source, parsed._path))
+            future._settle(_open(source, parsed._path)._bound(transaction))
         except Exception as error:
             future._settle(error=error)
         return future
@@ -376,25 +379,40 @@ class KvStore:
         return _spec.Spec._trusted(source, self._path)
 
     @property
-    def transaction(self) -> None:
-        """The transaction of the operations: None, for key-value stores have none.
-
-        Assigning anything else raises `NotImplementedError`.
-        """
-        return None
+    def transaction(self) -> Transaction | None:
+        """The transaction that all operations belong to, or None; it can be assigned."""
+        return self._runner.transaction
 
     @transaction.setter
-    def transaction(self, transaction: Any) -> None:
-        _refuse_transaction(transaction)
+    def transaction(self, transaction: Transaction | None) -> None:
+        _check_transaction(transaction)
+        self._runner = self._bound(transaction)._runner
 
-    def with_transaction(self, transaction: Any) -> KvStore:
-        """Return the same store.
+    def with_transaction(self, transaction: Transaction | None) -> KvStore:
+        """Return the same store, whose operations belong to a transaction.
+
+        What is written stays in memory until the `Transaction` is committed; what is read shows it.
+        Conditions (``if_equal``) are checked at the commit.
 
         Raises:
-            NotImplementedError: ``transaction`` is not None: key-value stores have none yet.
+            ValueError: This store belongs to a transaction that has not been committed.
+            TypeError: It is neither a `Transaction` nor None.
         """
-        _refuse_transaction(transaction)
-        return self.copy()
+        _check_transaction(transaction)
+        if self._runner.transaction is not None:
+            self._runner.transaction._check_replaceable()
+        return self._bound(transaction)
+
+    def _bound(self, transaction: Transaction | None) -> KvStore:
+        """Return a copy whose operations belong to a transaction, or to none."""
+        plain, source = self._runner.plain, self._source
+        if transaction is None:
+            return KvStore._of(source, plain, self._path)
+        from virtchunk.kvstore._staging import StagedRunner
+
+        atomic = source.members.get("atomic", True) and hasattr(plain.driver, WRITE_ALL)
+        name = repr(plain.driver) if source.kind is None else f"the {source.kind.name} store"
+        return KvStore._of(source, StagedRunner(plain, transaction, name, atomic), self._path)
 
     def __add__(self, suffix: str | bytes) -> KvStore:
         """Append to the path, without a separator."""
@@ -412,14 +430,20 @@ class KvStore:
         return self.copy()
 
     def __reduce__(self) -> tuple[Any, ...]:
+        self._refuse_copying()
         return _reopen, (self.spec(retain_context=True),)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> KvStore:
+        self._refuse_copying()
         # New resources, which share nothing with these, but among each other what was shared.
         source = self._source
         resources = deepcopy(dict(source.resources), memo)
         driver = deepcopy(source.driver, memo)
         return _open(attrs.evolve(source, resources=resources, driver=driver), self._path)
+
+    def _refuse_copying(self) -> None:
+        if self._runner.transaction is not None:
+            raise ValueError(f"{self!r} belongs to a transaction, which cannot be pickled")
 
     def __repr__(self) -> str:
         return f"KvStore({self._source.show(self._path, mark_bound=False)})"
@@ -452,12 +476,11 @@ def _reopen(spec: _spec.Spec) -> KvStore:
     return _open(spec._source, spec._path)
 
 
-def _refuse_transaction(transaction: object) -> None:
+def _check_transaction(transaction: object) -> None:
     if transaction is not None:
-        raise NotImplementedError(
-            f"transactions on a KvStore are not supported; transaction must be None, got "
-            f"{transaction!r}"
-        )
+        from virtchunk._transaction import check_transaction  # late: many programs use none
+
+        check_transaction(transaction)
 
 
 def _check_time(value: Any) -> None:
