@@ -15,8 +15,8 @@ from virtchunk._drivers.driver import Driver, Options, WriteOperation
 from virtchunk._engine.job import Progress
 from virtchunk._future import Future, WriteFutures
 from virtchunk._index.domain import IndexDomain
-from virtchunk._index.operations import MovePlan, carry_out_move
 from virtchunk._index.indexable import Assignable
+from virtchunk._index.operations import MovePlan, carry_out_move
 from virtchunk._index.transform import IndexTransform
 from virtchunk._operators import NoArithmetic
 from virtchunk._schema.dimension_units import transform_dimension_units
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from virtchunk._spec import Spec
     from virtchunk._spec.options import OpenModeKeywords
     from virtchunk._transaction import Transaction
-
     from virtchunk.zarr import ViewStore
+
 __all__ = ("TensorStore", "check_transaction")
 
 Array: TypeAlias = "np.ndarray[Any, Any]"
@@ -198,13 +198,13 @@ class TensorStore(Assignable, NoArithmetic):
 
     def _with_transform(self, transform: IndexTransform) -> TensorStore:
         return TensorStore._of(self._driver, transform, self._transaction)
+
     def _moved(self, plan: MovePlan) -> TensorStore:
         view = object.__new__(_MovedView)
         view._driver = self._driver
         _set_transform(view, plan)
         view._transaction = self._transaction
         return view
-
 
     def with_transaction(self, transaction: Transaction | None) -> TensorStore:
         """Return a view of the same elements whose reads and writes belong to a transaction.
@@ -278,14 +278,6 @@ class TensorStore(Assignable, NoArithmetic):
 
         return to_xarray(self, name=name, backend=backend)
 
-    def __dask_tokenize__(self) -> object:
-        from virtchunk.dask import tokenize
-
-        return tokenize(self)
-
-    # -- how to open it ------------------------------------------------------------------------
-
-    def spec(
     def as_zarr_store(
         self,
         name: str | None = None,
@@ -320,6 +312,14 @@ class TensorStore(Assignable, NoArithmetic):
 
         return ViewStore(self, name, chunks=chunks, attributes=attributes, read_only=read_only)
 
+    def __dask_tokenize__(self) -> object:
+        from virtchunk.dask import tokenize
+
+        return tokenize(self)
+
+    # -- how to open it ------------------------------------------------------------------------
+
+    def spec(
         self,
         *,
         retain_context: bool | None = None,
@@ -558,7 +558,6 @@ class TensorStore(Assignable, NoArithmetic):
         raise NotImplementedError(f"{self!r} has no URL representation")
 
 
-def check_transaction(transaction: object) -> Transaction | None:
 _slot: Any = TensorStore.__dict__["_transform"]
 _set_transform = _slot.__set__
 
@@ -582,6 +581,7 @@ class _MovedView(TensorStore):  # type: ignore[misc] # a state of it
         return made  # type: ignore[no-any-return]
 
 
+def check_transaction(transaction: object) -> Transaction | None:
     """Check an argument ``transaction``.
 
     Raises:
