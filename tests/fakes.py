@@ -30,6 +30,7 @@ __all__ = [
     "FakeBackend",
     "Style",
     "awaited",
+    "followers",
     "idle",
     "until",
 ]
@@ -303,9 +304,19 @@ def idle(*views: ts.TensorStore) -> bool:
             statistics = limiter.statistics()
             if statistics.borrowed_tokens or statistics.waiting:
                 return False
-        if len(source.reads) or len(source.writes) or source.overtaken:
+        if len(source.reads) or len(source.writes):
             return False
     return True
+
+
+def followers(view: ts.TensorStore) -> int:
+    """How many wait for somebody else's chunk."""
+    source: Any = view._driver.source  # type: ignore[attr-defined]
+    claims = [source.reads, source.writes]
+    leaders = {worker for each in claims for worker in list(each.workers.values())}
+    return sum(
+        len(queue.members) for leader in leaders for queue in list(leader.followers.values())
+    )
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 import virtchunk as ts
 from tests.cancel_points import Outcome, cancelled_at
-from tests.fakes import ASYNC_STYLES, FakeBackend, awaited, idle, until
+from tests.fakes import ASYNC_STYLES, FakeBackend, awaited, followers, idle, until
 
 CACHE = {"cache_pool": {"total_bytes_limit": 1_000_000}}
 ONE = {"data_copy_concurrency": {"limit": 1}, "callback_concurrency": {"limit": 1}}
@@ -272,8 +272,7 @@ async def test_a_cancelled_leader_in_a_thread_is_no_failure_for_its_followers() 
         group.start_soon(lead)
         await until(lambda: backend.running == 1)
         group.start_soon(follow)
-        source: Any = view._driver.source  # type: ignore[attr-defined]
-        await until(lambda: any(w.followers for w in source.reads.workers.values()))
+        await until(lambda: followers(view) == 1)
         scope.cancel()
 
     assert results == [[0, 1, 2, 3]]

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import virtchunk as ts
-from tests.fakes import STYLES, FakeBackend, awaited, idle, until
+from tests.fakes import STYLES, FakeBackend, awaited, followers, idle, until
 
 CACHE = {"cache_pool": {"total_bytes_limit": 1_000_000}}
 
@@ -436,7 +436,6 @@ async def test_a_failing_leader_fails_its_followers_with_the_same_error(style: s
         backend.hold = hold
     context = ts.Context({"data_copy_concurrency": {"limit": 8}})
     view = backend.view((4,), style, context=context)
-    source: Any = view._driver.source  # type: ignore[attr-defined]
     caught: list[BaseException] = []
 
     async def read() -> None:
@@ -445,7 +444,7 @@ async def test_a_failing_leader_fails_its_followers_with_the_same_error(style: s
     async with anyio.create_task_group() as group:
         for _ in range(5):
             group.start_soon(read)
-        await until(lambda: sum(len(w.followers) for w in source.reads.workers.values()) == 4)
+        await until(lambda: followers(view) == 4)
         gate.set()
 
     assert len(backend.calls) == 1

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import virtchunk as ts
-from tests.fakes import STYLES, FakeBackend, awaited, idle, until
+from tests.fakes import STYLES, FakeBackend, awaited, followers, idle, until
 
 BACKENDS = anyio.get_available_backends()
 NUMBERS = list(range(12))
@@ -336,8 +336,7 @@ def test_a_reader_in_one_loop_follows_one_in_another(leader: str) -> None:
     assert began.wait(20)
     other = threading.Thread(target=anyio.run, args=(main,), kwargs={"backend": follower})
     other.start()
-    source: Any = view._driver.source  # type: ignore[attr-defined]
-    while not any(worker.followers for worker in source.reads.workers.values()):
+    while not followers(view):
         threading.Event().wait(0.001)
     gate.set()
     one.join(20)

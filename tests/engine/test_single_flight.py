@@ -12,19 +12,12 @@ import numpy as np
 import pytest
 
 import virtchunk as ts
-from tests.fakes import STYLES, FakeBackend, awaited, idle, until
+from tests.fakes import STYLES, FakeBackend, awaited, followers, idle, until
 from virtchunk._schema.generation import TimestampedStorageGeneration as Stamp
 
 CACHE = {"cache_pool": {"total_bytes_limit": 1_000_000}}
 EVER = float("inf")
 OPTIONS = pytest.mark.parametrize("options", [{}, CACHE], ids=["", "cached"])
-
-
-def followers(view: ts.TensorStore) -> int:
-    """How many wait for somebody else's chunk."""
-    source: Any = view._driver.source  # type: ignore[attr-defined]
-    claims = [source.reads, source.writes]
-    return sum(len(worker.followers) for each in claims for worker in list(each.workers.values()))
 
 
 class Slow:

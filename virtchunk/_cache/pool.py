@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections import OrderedDict, deque
-from collections.abc import Callable, Collection, Container, MutableMapping
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, TypeAlias, final
 
 import attrs
@@ -144,14 +144,25 @@ class CachePool:
 
     def used(self, entries: Collection[Entry]) -> None:
         """Count hits, and mark their entries as the most recently used."""
-        move = self._order.move_to_end
         for entry in entries:
-            try:  # noqa: SIM105 - `suppress` is slow
-                move(entry)
-            except KeyError:  # evicted in the same moment
-                pass
+            self._touch(entry)
         with self._lock:
             self._hits += len(entries)
+
+    def used_one(self, entry: Entry) -> None:
+        """Do the same for one entry, twice as fast as `used`."""
+        self._touch(entry)
+        self._lock.acquire()
+        try:
+            self._hits += 1
+        finally:
+            self._lock.release()
+
+    def _touch(self, entry: Entry) -> None:
+        try:
+            self._order.move_to_end(entry)
+        except KeyError:  # evicted in the same moment
+            pass
 
     def _insert(self, entry: Entry) -> None:
         """Add an entry and evict until the pool is within its limit. Under the lock."""
@@ -187,8 +198,8 @@ class ChunkCache:
 
     ``in_flight`` counts the view's chunks that are being computed, for the statistics.
 
-    Also keeps out content that a write has overtaken: `overtake` is called by a writer, under
-    the same lock as `put`, for a chunk that somebody is reading meanwhile.
+    Also keeps out content that a write has overtaken: a writer declares what is being read of the
+    chunk outdated under the same lock under which a reader finds that out before it puts.
     """
 
     __slots__ = ("__weakref__", "entries", "in_flight", "pool")
@@ -200,47 +211,32 @@ class ChunkCache:
         pool._caches.add(self)
         weakref.finalize(self, _drop_all, pool, self.entries)
 
-    def put(self, entry: Entry, overtaken: set[Key] | None = None) -> None:
+    def put(self, entry: Entry, is_outdated: Callable[[], bool] | None = None) -> None:
         """Keep an entry, in place of any other for its chunk.
 
         Args:
             entry: What was read or written.
-            overtaken: Chunks written since their reading began; an entry for one is not kept.
+            is_outdated: Says whether the chunk was written since its reading began; then the entry
+                is not kept.
         """
-        pool = self.pool
-        with pool._lock:
-            if overtaken is not None and entry.key in overtaken:
-                return
-            self._replace(entry)
+        with self.pool._lock:
+            if is_outdated is None or not is_outdated():
+                self._replace(entry)
 
-    def overtake(self, entry: Entry, overtaken: set[Key], reading: Container[Key]) -> None:
+    def overtake(self, entry: Entry, outdate: Callable[[Key], object]) -> None:
         """Keep what was written, and declare what is being read of the chunk outdated."""
         with self.pool._lock:
-            if entry.key in reading:
-                overtaken.add(entry.key)
+            outdate(entry.key)
             self._replace(entry)
-
-    def end_read(self, key: Key, overtaken: set[Key], reading: MutableMapping[Key, Any]) -> bool:
-        """End the reading of a chunk; say whether a write has overtaken it.
-
-        Both in one step: a write is either seen here, or sees that nobody reads any more.
-        """
-        with self.pool._lock:
-            reading.pop(key, None)
-            if key not in overtaken:
-                return False
-            overtaken.discard(key)
-            return True
 
     def drop(self, key: Key) -> None:
         """Forget a chunk."""
-        self.doubt(key, set(), ())
+        self.doubt(key, lambda _: None)
 
-    def doubt(self, key: Key, overtaken: set[Key], reading: Container[Key]) -> None:
+    def doubt(self, key: Key, outdate: Callable[[Key], object]) -> None:
         """Forget a chunk, and declare what is being read of it outdated."""
         with self.pool._lock:
-            if key in reading:
-                overtaken.add(key)
+            outdate(key)
             entry = self.entries.pop(key, None)
             if entry is not None:
                 self.pool._remove(entry)

@@ -97,7 +97,7 @@ def read_one(
         current_worker.reset(token)
         worker.close()
     source.reads.workers.pop(lower, None)
-    if worker.followers or source.overtaken:
+    if worker.followers:
         source.tell_readers(lower, worker, array, returned)
     return True
 

@@ -78,7 +78,7 @@ class ReadJob(Job):
         source, request, params, direct = self.source, self.request, self._params, self._direct
         function, make_domain, allocate = source.read_function, source.make_domain, source.allocate
         claim, drop = source.reads.workers.setdefault, source.reads.workers.pop
-        followers, overtaken, progress = worker.followers, source.overtaken, self.progress
+        followers, progress = worker.followers, self.progress
         assert function is not None
         for lower, upper, index_exp, out, part, covers in block:
             if claim(lower, worker) is not worker:
@@ -100,7 +100,7 @@ class ReadJob(Job):
                 source.read_failed(error, lower, upper, worker)
                 raise
             drop(lower, None)
-            if followers or overtaken:
+            if followers:
                 source.tell_readers(lower, worker, array, returned)
             if progress is not None:
                 self.finished(out)
@@ -109,7 +109,7 @@ class ReadJob(Job):
         source, request, params, direct = self.source, self.request, self._params, self._direct
         function, make_domain, allocate = source.read_function, source.make_domain, source.allocate
         claim, drop = source.reads.workers.setdefault, source.reads.workers.pop
-        followers, overtaken, progress = worker.followers, source.overtaken, self.progress
+        followers, progress = worker.followers, self.progress
         cached, suspended, waiters = source.cache is not None, pace.suspended, pace.waiters
         assert function is not None
         started = perf_counter()
@@ -145,7 +145,7 @@ class ReadJob(Job):
                     source.read_failed(error, lower, upper, worker)
                     raise
                 drop(lower, None)
-                if followers or overtaken:
+                if followers:
                     source.tell_readers(lower, worker, array, returned)
                 if progress is not None:
                     self.finished(out)

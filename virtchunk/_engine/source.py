@@ -73,7 +73,6 @@ class ChunkSource:
         "loop",
         "made_in",
         "make_domain",
-        "overtaken",
         "quick",
         "read_function",
         "read_is_async",
@@ -115,14 +114,11 @@ class ChunkSource:
         self.cache = None if pool is None else ChunkCache(pool, self.reads.__len__)
         self.quick = False
         """Whether the last calls of synchronous callbacks took next to no time."""
-        self.overtaken: set[Key] = set()
-        """Chunks that were written while somebody was reading them: what was read is outdated."""
         forget_in_child(self)
 
     def _after_fork(self) -> None:
         self.reads.workers.clear()
         self.writes.workers.clear()
-        self.overtaken.clear()
         self.made_in = None
         if self.loop is not None:
             lose(self.loop)
@@ -162,56 +158,43 @@ class ChunkSource:
     def release_read(self, key: Key, worker: Worker, outcome: Entry | BaseException | None) -> None:
         """End the computing of a chunk, and give its followers the outcome.
 
-        Followers get nothing, and compute for themselves, if the chunk was written meanwhile: one
-        of them may have come after that write, and must see it.
+        Followers get nothing, and compute for themselves, if the chunk was written meanwhile.
         """
-        if self.cache is not None:
-            if self.cache.end_read(key, self.overtaken, self.reads.workers):
-                outcome = None
-            if worker.followers:
-                self.reads.tell(key, worker, outcome)
-            return
-        if self.overtaken and key in self.overtaken:
-            self.overtaken.discard(key)
-            outcome = None
         self.reads.release(key, worker, outcome)
 
-    def keep(self, entry: Entry) -> None:
-        """Put what was read into the pool."""
+    def keep(self, entry: Entry, worker: Worker) -> None:
+        """Put what was read into the pool, unless it is outdated already."""
         if self.cache is not None:
-            self.cache.put(entry, self.overtaken)
+            self.cache.put(entry, partial(self.reads.is_outdated, entry.key, worker))
 
     def written(self, entry: Entry) -> None:
         """Note that a chunk has been stored: no read that began before may count for later ones."""
         if self.cache is not None:
-            self.cache.overtake(entry, self.overtaken, self.reads.workers)
+            self.cache.overtake(entry, self.reads.outdate)
         else:
-            self.stored(entry.key)
+            self.reads.outdate(entry.key)
 
     def doubted(self, key: Key) -> None:
         """Note that a chunk may have been stored, or not: its writer failed or was cancelled."""
         if self.cache is not None:
-            self.cache.doubt(key, self.overtaken, self.reads.workers)
+            self.cache.doubt(key, self.reads.outdate)
         else:
-            self.stored(key)
-
-    def stored(self, key: Key) -> None:
-        """Note that a chunk has been stored in a view without a cache."""
-        if self.reads.busy(key):
-            self.overtaken.add(key)
+            self.reads.outdate(key)
 
     def tell_readers(self, key: Key, worker: Worker, array: Array, returned: object) -> None:
         """Tell the followers of a read whose claim was dropped what was read.
 
         They get a copy: ``array`` may be a part of somebody's result. See `release_read`.
         """
-        if key in self.overtaken:
-            self.overtaken.discard(key)
-            self.reads.tell(key, worker, None)
-        elif worker.followers:
+        followers = self.reads.dismiss(key, worker)
+        if followers:
             stamp = returned if isinstance(returned, TimestampedStorageGeneration) else _FOR_EVER
-            entry = Entry(key, array.copy(), stamp.generation, stamp.time)
-            self.reads.tell(key, worker, entry)
+            entry: Entry | None = None
+            try:
+                entry = Entry(key, array.copy(), stamp.generation, stamp.time)
+            finally:
+                for follower in followers:
+                    follower.tell(entry)
 
     def read_failed(self, error: BaseException, key: Key, upper: Key, worker: Worker) -> None:
         """End the computing of a chunk with an error; cancelled followers try for themselves."""

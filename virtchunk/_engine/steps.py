@@ -15,7 +15,7 @@ from time import time
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from virtchunk._cache.pool import Entry
-from virtchunk._engine.claims import Follower
+from virtchunk._engine.claims import Claims, Follower
 from virtchunk._engine.parameters import VirtualChunkedReadParameters, VirtualChunkedWriteParameters
 from virtchunk._engine.source import NOTHING_CACHED, ChunkSource, Key
 from virtchunk._engine.worker import Worker
@@ -77,7 +77,7 @@ def read_chunk(
     outcome = None
     asked = time()
     try:
-        entry = yield from _compute(source, key, upper, bound, batch)
+        entry = yield from _compute(source, key, upper, worker, bound, batch)
         # Who wanted it as it was before we asked is served, even if the stamp names an older time.
         outcome = entry
         if worker.followers and entry.time < asked:
@@ -90,7 +90,9 @@ def read_chunk(
     return entry
 
 
-def _compute(source: ChunkSource, key: Key, upper: Key, bound: float, batch: Any) -> Steps:
+def _compute(
+    source: ChunkSource, key: Key, upper: Key, worker: Worker, bound: float, batch: Any
+) -> Steps:
     """Call the read function, and keep what it gives."""
     cached = source.cached(key)
     if cached is not None and cached.time >= bound:  # filled between the look and the claim
@@ -118,7 +120,7 @@ def _compute(source: ChunkSource, key: Key, upper: Key, bound: float, batch: Any
     except Exception as error:
         source.explain(error, "read", key, upper)
         raise
-    source.keep(entry)
+    source.keep(entry, worker)
     return entry
 
 
@@ -131,7 +133,9 @@ def _still_current(
     return Entry(key, cached.array, cached.generation, max(as_of, cached.time))
 
 
-def _follow(claims: Any, key: Key, leader: Worker, worker: Worker) -> Generator[Step, Any, Any]:
+def _follow(
+    claims: Claims[Entry], key: Key, leader: Worker, worker: Worker
+) -> Generator[Step, Any, Entry | BaseException | None]:
     """Wait for another worker's outcome; None if it has gone without one."""
     follower = claims.follow(key, leader, worker)
     if follower is None:
@@ -139,8 +143,22 @@ def _follow(claims: Any, key: Key, leader: Worker, worker: Worker) -> Generator[
     try:
         yield follower
     finally:
-        claims.left(follower, worker)
+        claims.left(follower)
     return follower.outcome
+
+
+def _turn(claims: Claims[Entry], key: Key, worker: Worker) -> Generator[Step, Any, None]:
+    """Wait for the worker's turn at a chunk: until the claim is its own."""
+    while True:
+        leader = claims.claim(key, worker)
+        if leader is worker:
+            return
+        try:
+            yield from _follow(claims, key, leader, worker)
+        except BaseException:
+            if claims.workers.get(key) is worker:  # the turn came together with the cancellation
+                claims.give_up(key, worker)
+            raise
 
 
 def write_chunk(
@@ -161,11 +179,7 @@ def write_chunk(
     chunk take turns, so that of concurrent writes none is lost. What is merged with need not be
     more current than ``bound``.
     """
-    while True:
-        leader = source.writes.claim(key, worker)
-        if leader is worker:
-            break
-        yield from _follow(source.writes, key, leader, worker)
+    yield from _turn(source.writes, key, worker)
     try:
         while True:
             base = None
@@ -198,7 +212,7 @@ def write_chunk(
         source.written(entry)
         return entry
     finally:
-        source.writes.release(key, worker, None)
+        source.writes.give_up(key, worker)
 
 
 def _merged(

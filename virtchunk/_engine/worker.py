@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from anyio.lowlevel import EventLoopToken
 
-    from virtchunk._engine.claims import Follower
+    from virtchunk._engine.claims import Follower, Queue
 
 __all__ = ("Lending", "Worker", "caller", "current_worker")
 
@@ -54,7 +54,7 @@ class Worker:
         "limiter",
         "loop",
         "parent",
-        "waiting_on",
+        "waits",
     )
 
     def __init__(
@@ -81,10 +81,10 @@ class Worker:
         """How many operations that its callback started are under way."""
         self.closed = False
         """Whether the operation has ended. Something that a callback left behind may still run."""
-        self.followers: list[object] = []
+        self.followers: dict[tuple[object, Any], Queue[Any]] = {}
         """Claims that others wait for; see `virtchunk._engine.claims`."""
-        self.waiting_on: Follower[Any] | None = None
-        """How this worker waits for another one's chunk, if it does."""
+        self.waits: dict[Follower[Any], None] = {}
+        """What this worker, and those that serve its callback, wait for: chunks of others."""
 
     def ancestry(self) -> Iterator[Worker]:
         """Yield this worker, the one whose callback it serves, and so on."""

@@ -90,7 +90,7 @@ class WriteJob(Job):
                             if source.conflicts(returned, lower, upper):
                                 conflict = returned
                         if reading and conflict is None:
-                            source.stored(lower)
+                            source.reads.outdate(lower)
                     except BaseException as error:
                         if called:
                             source.doubted(lower)
@@ -99,7 +99,7 @@ class WriteJob(Job):
                     finally:
                         drop(lower, None)
                         if followers:
-                            source.writes.tell(lower, worker, None)
+                            source.writes.pass_on(lower, worker)
                     if conflict is not None:
                         self._write_piece(lower, upper, out, part, covers, worker, conflict.time)
             except BaseException:
@@ -151,7 +151,7 @@ class WriteJob(Job):
             source.read_failed(error, lower, upper, worker)
             raise
         reads.workers.pop(lower, None)
-        if worker.followers or source.overtaken:
+        if worker.followers:
             source.tell_readers(lower, worker, array, returned)
         return returned.generation if returned is not None else b""
 
