@@ -23,6 +23,8 @@ from zarr.abc.store import OffsetByteRequest, RangeByteRequest, SuffixByteReques
 from zarr.core.buffer import default_buffer_prototype
 from zarr.core.sync import sync
 
+from virtchunk.zarr import create_like
+
 Array = np.ndarray[Any, Any]
 
 PROTOTYPE = default_buffer_prototype()
@@ -551,7 +553,7 @@ async def test_async_array_is_awaited_where_there_is_asyncio(
     anyio_backend_name: str,
 ) -> None:
     array = stored()
-    view = ts.from_zarr(array.async_array)
+    view = ts.from_zarr(array._async_array)  # public since zarr 3.1.4
 
     if anyio_backend_name == "trio":
         with pytest.raises(RuntimeError, match="under asyncio only"):
@@ -651,6 +653,18 @@ async def test_copy_materialises_a_view_in_bounded_memory(
 
     np.testing.assert_array_equal(target[...], content())
     assert seen[-1] == (9, 9, 7 * 11 * 4)
+
+
+async def test_array_is_created_for_what_a_view_shows(view: ts.TensorStore, tmp_path: Path) -> None:
+    target = create_like(view, tmp_path / "a.zarr", shards=(6, 8), compressors=None)
+
+    assert (target.domain, target.dtype) == (view.domain, view.dtype)
+    assert target.dimension_units == view.dimension_units
+    assert target.chunks == (6, 8)
+    await ts.copy(view, target)
+    np.testing.assert_array_equal(zarr.open_array(tmp_path / "a.zarr")[...], content())
+    with pytest.raises(zarr.errors.ContainsArrayError):
+        create_like(view, tmp_path / "a.zarr")
 
 
 async def test_view_of_a_zarr_array_of_a_view_of_a_zarr_array() -> None:

@@ -1,4 +1,4 @@
-"""`from_zarr`: an array of zarr's as a view."""
+"""`from_zarr`: an array of zarr's as a view; `create_like`: an array for what a view shows."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ import attrs
 import zarr
 
 from virtchunk._context.context import Context
+from virtchunk._drivers.driver import check_finite
 from virtchunk._index.domain import IndexDomain
 from virtchunk._open import virtual_chunked
 from virtchunk._open_options import RecheckCacheOption
 from virtchunk._schema.dtype import dtype
 from virtchunk._schema.layout import ChunkLayout
-from virtchunk.zarr._metadata import ORIGIN, UNITS
+from virtchunk.zarr._metadata import ORIGIN, UNITS, chunk_shape, coordinates, data_type
 
 if TYPE_CHECKING:
     import numpy as np
+    from zarr.storage import StoreLike
 
     from virtchunk._engine.parameters import (
         VirtualChunkedReadParameters,
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     )
     from virtchunk._store import TensorStore
 
-__all__ = ("from_zarr",)
+__all__ = ("create_like", "from_zarr")
 
 Array: TypeAlias = "np.ndarray[Any, Any]"
 
@@ -84,6 +86,42 @@ def from_zarr(
         context=context,
         recheck_cached_data=recheck_cached_data,
     )
+
+
+def create_like(view: TensorStore, store: StoreLike, **options: Any) -> TensorStore:
+    """Create a zarr array that can hold what a view shows, and return it as a view.
+
+    It has the view's shape, data type, chunks, labels, origin and units; `copy` puts the elements
+    in.
+
+    Args:
+        view: What the array is for; its domain must be finite.
+        store: Where to create it: a path, or whatever else `zarr.create_array` takes.
+        **options: Further arguments of `zarr.create_array`, such as ``name``, ``shards`` and
+            ``compressors``, or others than those of the view.
+
+    Raises:
+        TypeError: zarr has no data type for the view's elements.
+        ValueError: The domain is not finite; zarr refuses an argument; there is an array already.
+
+    Example:
+        >>> from virtchunk.zarr import create_like
+        >>> view = ts.array(np.arange(6))[2:]
+        >>> target = create_like(view, {})
+        >>> ts.copy(view, target).result()
+        >>> target[4:].read().result()
+        array([4, 5])
+    """
+    check_finite(view.domain)
+    labels = view.domain.labels
+    described: dict[str, Any] = {
+        "shape": view.shape,
+        "dtype": data_type(view),
+        "chunks": chunk_shape(view, None),
+        "dimension_names": [label or None for label in labels] if any(labels) else None,
+        "attributes": coordinates(view),
+    }
+    return from_zarr(zarr.create_array(store, **(described | options)))
 
 
 @final

@@ -12,7 +12,15 @@ from virtchunk._schema.chunk_shape import choose_chunk_grid
 from virtchunk._schema.layout import ChunkLayout
 from virtchunk._store import TensorStore
 
-__all__ = ("ORIGIN", "UNITS", "array_metadata", "chunk_shape", "fill_value", "group_metadata")
+__all__ = (
+    "ORIGIN",
+    "UNITS",
+    "array_metadata",
+    "chunk_shape",
+    "coordinates",
+    "data_type",
+    "group_metadata",
+)
 
 ORIGIN = "origin"
 """Attribute with the first coordinate of each dimension; zarr's own begin at 0."""
@@ -37,16 +45,12 @@ def chunk_shape(view: TensorStore, wanted: Iterable[int] | None) -> tuple[int, .
     return tuple(min(size, max(extent, 1)) for size, extent in zip(shape, view.shape, strict=True))
 
 
-def fill_value(view: TensorStore) -> Any:
-    """Return what zarr takes the elements of a chunk for that was never written: 0, or not a time.
+def data_type(view: TensorStore) -> Any:
+    """Return zarr's description of the elements.
 
     Raises:
-        TypeError: zarr has no data type for the view's elements.
+        TypeError: zarr has no data type for them.
     """
-    return _data_type(view).default_scalar()
-
-
-def _data_type(view: TensorStore) -> Any:
     element = view.dtype.numpy_dtype
     if element.kind not in "biufcmM":
         raise TypeError(f"zarr has no data type for elements of type {view.dtype.name}")
@@ -64,19 +68,19 @@ def array_metadata(
         attributes: Further attributes.
         name_all: Whether to give dimensions without a label a name, as xarray does.
     """
-    data_type = _data_type(view)
-    fill = data_type.to_json_scalar(data_type.default_scalar(), zarr_format=3)
+    kind = data_type(view)
+    fill = kind.to_json_scalar(kind.default_scalar(), zarr_format=3)
     endian = {"configuration": {"endian": sys.byteorder}}
     metadata = {
         "zarr_format": 3,
         "node_type": "array",
         "shape": view.shape,
-        "data_type": data_type.to_json(zarr_format=3),
+        "data_type": kind.to_json(zarr_format=3),
         "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": chunks}},
         "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
         "fill_value": fill,
         "codecs": [{"name": "bytes"} | (endian if view.dtype.numpy_dtype.itemsize > 1 else {})],
-        "attributes": _coordinates(view) | attributes,
+        "attributes": coordinates(view) | attributes,
     }
     labels = view.domain.labels
     if name_all:
@@ -86,8 +90,8 @@ def array_metadata(
     return metadata
 
 
-def _coordinates(view: TensorStore) -> dict[str, Any]:
-    """Return what zarr's own metadata has no place for."""
+def coordinates(view: TensorStore) -> dict[str, Any]:
+    """Return what zarr's own metadata has no place for, as attributes."""
     attributes: dict[str, Any] = {}
     if any(view.origin):
         attributes[ORIGIN] = view.origin

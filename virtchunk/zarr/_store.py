@@ -27,7 +27,7 @@ from virtchunk._drivers.driver import check_finite
 from virtchunk._index.domain import IndexDomain
 from virtchunk._store import TensorStore
 from virtchunk.zarr._keys import ChunkKeys
-from virtchunk.zarr._metadata import array_metadata, chunk_shape, fill_value, group_metadata
+from virtchunk.zarr._metadata import array_metadata, chunk_shape, data_type, group_metadata
 
 if TYPE_CHECKING:
     from zarr.core.buffer import Buffer, BufferPrototype
@@ -83,7 +83,7 @@ class ViewStore(Store):
         self._name: str | None = name
         self._attributes: dict[str, Any] = dict(attributes or {})
         self._chunks: tuple[int, ...] = chunk_shape(view, chunks)
-        self._fill: Any = fill_value(view)
+        self._fill: Any = data_type(view).default_scalar()
         grid = tuple(-(-n // size) for n, size in zip(view.shape, self._chunks, strict=True))
         path = "" if name is None else f"{name}/"
         self._keys: ChunkKeys = ChunkKeys(f"{path}c", grid)
