@@ -26,7 +26,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     | frozenset({"_chunks", "_operators", "_storage_statistics", "_view_html"}),
     frozenset({"_computed", "_open"}),
     frozenset({"__init__"}),
-    frozenset({"dask", "xarray", "zarr"}),
+    frozenset({"dask", "progress", "xarray", "zarr"}),
     frozenset({"__main__", "cli", "demo"}),
 )
 """From the bottom up: a module imports from its own layer and from the layers before it.

@@ -15,10 +15,11 @@ import click
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.console import Console
 
 import virtchunk as ts
 from virtchunk.demo.landscape import Landscape, jacksboro_fault
+from virtchunk.progress import ProgressBar
 
 __all__ = ("cli", "demo", "leaving_at_ctrl_c", "read_with_progress", "write_png")
 
@@ -71,15 +72,10 @@ def demo(backend: str, out: Path, chunk: int, zoom: int) -> None:
 
 def read_with_progress(view: ts.TensorStore, backend: str) -> Pixels:
     """Read a whole view behind a bar that counts its chunks."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TextColumn("chunks"), TimeElapsedColumn()) as bar:
-        task = bar.add_task("shading", total=None)
-
-        def show(done: int, total: int, nbytes: int) -> None:
-            bar.update(task, completed=done, total=total)
+    with ProgressBar("shading", console=Console()) as bar:
 
         async def read() -> Any:
-            return await view.read(progress=show)
+            return await view.read(progress=bar)
 
         pixels: Pixels = anyio.run(read, backend=backend, backend_options=LOOP_OPTIONS[backend])
         return pixels
