@@ -344,3 +344,46 @@ def test_repr_of_an_unbounded_view_shows_the_sizes_of_bounded_dimensions() -> No
     view = ts.virtual_chunked(load, dtype=ts.int64, domain=domain, chunks=(7, 5, (3, 5, 2)))
 
     assert "chunks=(7, 5, (3, 5, 2))" in repr(view)
+
+
+# -- copying ---------------------------------------------------------------------------------------
+
+
+@given(st.integers(1, 500), st.sampled_from([1, -1]), st.booleans())
+def test_copies_write_each_chunk_once_and_whole(
+    max_bytes: int, stride: int, transposed: bool
+) -> None:
+    """A write-only view refuses everything else."""
+    backend = FakeBackend(np.zeros_like(VALUES))
+    target = backend.view(mode="w", chunks=CHUNKS)
+    source = ts.array(VALUES)
+    if transposed:
+        target, source = target.T, source.T
+    where = ts.d[0, 1].stride[stride]
+    ts.copy(source[where], target[where], max_bytes=max_bytes).result()
+
+    np.testing.assert_array_equal(backend.array, VALUES)
+    assert sorted(backend.writes()) == sorted(LOWER)
+
+
+async def test_copies_into_an_array_read_each_chunk_once() -> None:
+    backend = FakeBackend(VALUES)
+    target = np.zeros_like(VALUES)
+    await ts.copy(backend.view(style="async one", chunks=CHUNKS), ts.array(target), max_bytes=100)
+
+    np.testing.assert_array_equal(target, VALUES)
+    assert sorted(backend.reads()) == sorted(LOWER)
+
+
+@pytest.mark.parametrize(("elements", "tiles"), [(1, 6), (64, 3), (1000, 1)])
+def test_a_large_budget_joins_chunks(elements: int, tiles: int) -> None:
+    backend = FakeBackend(VALUES)
+    done = []
+    ts.copy(
+        backend.view(chunks=CHUNKS),
+        ts.array(np.zeros_like(VALUES)),
+        max_bytes=4 * 8 * elements,  # four tiles at once, of elements of eight bytes
+        progress=lambda tile, total, nbytes: done.append((tile, total)),
+    ).result()
+
+    assert done == [(tile, tiles) for tile in range(1, tiles + 1)]

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
-from itertools import pairwise, product
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, final
 
 import anyio
 import anyio.lowlevel
 
+from virtchunk._chunk_sizes import sizes_along
 from virtchunk._control import Control
 from virtchunk._engine.job import Progress
 from virtchunk._future import Future
+from virtchunk._grid.tiles import Tiles
 from virtchunk._index.alignment import align
-from virtchunk._index.domain import IndexDomain
 from virtchunk._schema.conversion import check_cast
 from virtchunk._store import TensorStore
 from virtchunk._stream import DEFAULT_MAX_BYTES
@@ -91,13 +90,11 @@ class _Copy:
     def describe(self) -> str:
         return f"copy of {self.source!r} to {self.target!r}"
 
-    def _prepare(self) -> _Tiles:
+    def _prepare(self) -> Tiles:
         itemsize = self.source.dtype.numpy_dtype.itemsize
-        return _Tiles(
-            self.target.domain,
-            _chunk(self.source, self.target),
-            max(1, self.max_bytes // _TILES_AT_ONCE // itemsize),
-        )
+        origin, chunk, sizes = _chunks(self.source, self.target)
+        elements = max(1, self.max_bytes // _TILES_AT_ONCE // itemsize)
+        return Tiles(self.target.domain, origin, chunk, elements, sizes)
 
     def run_blocking(self, control: Control) -> None:
         tiles = self._prepare()
@@ -125,7 +122,7 @@ class _Copy:
 class _Pool:
     """Tasks that copy tiles, pulling from one iterator."""
 
-    def __init__(self, copying: _Copy, tiles: _Tiles) -> None:
+    def __init__(self, copying: _Copy, tiles: Tiles) -> None:
         self.copying = copying
         self.total = tiles.total
         self.remaining = iter(tiles)
@@ -150,63 +147,27 @@ class _Pool:
             scope.cancel()
 
 
-def _chunk(source: TensorStore, target: TensorStore) -> tuple[Sequence[int], Sequence[int]]:
-    """Return origin and extents of the chunks to keep whole: the target's, if it has some.
+def _chunks(
+    source: TensorStore, target: TensorStore
+) -> tuple[Sequence[int], Sequence[int], Mapping[int, Sequence[int]]]:
+    """Return the chunks to keep whole: the target's, if it has some.
 
     An array in memory takes any part at no extra cost; then the source's chunks count.
+
+    Returns:
+        An origin, the extents of a chunk, and where they differ along a dimension, each of them.
     """
     domain = target.domain
     views = [view for view in (target, source) if view._driver.name != "array"]
     for view in views:
         layout = view.chunk_layout
         shape, origin = layout.write_chunk.shape, layout.grid_origin
-        if shape is not None and all(shape) and origin is not None and None not in origin:
-            return [at or 0 for at in origin], [size or 1 for size in shape]
-    return domain.inclusive_min, (1,) * domain.rank
-
-
-@final
-class _Tiles:
-    """A domain cut into boxes of whole chunks, each of at most a number of elements."""
-
-    def __init__(
-        self, domain: IndexDomain, chunk: tuple[Sequence[int], Sequence[int]], elements: int
-    ) -> None:
-        self._domain = domain
-        origin, extents = chunk
-        tile = list(extents)
-        # Grow along the last dimension first: that is how most sources and targets lie in memory.
-        for i in reversed(range(domain.rank)):
-            others = math.prod(tile) // tile[i]
-            whole = max(1, domain.shape[i])
-            tile[i] = max(
-                tile[i], min(elements // others // tile[i] * tile[i], _up(whole, tile[i]))
-            )
-        self._cuts = [
-            _cuts(low, high, start, size)
-            for low, high, start, size in zip(
-                domain.inclusive_min, domain.exclusive_max, origin, tile, strict=True
-            )
-        ]
-        self.total = math.prod(max(0, len(cuts) - 1) for cuts in self._cuts)
-
-    def __iter__(self) -> Iterator[IndexDomain]:
-        explicit = (False,) * self._domain.rank
-        labels = self._domain.labels
-        for bounds in product(*[list(pairwise(cuts)) for cuts in self._cuts]):
-            lower = tuple(low for low, _ in bounds)
-            upper = tuple(high for _, high in bounds)
-            yield IndexDomain._trusted(lower, upper, labels, explicit, explicit)
-
-
-def _up(extent: int, size: int) -> int:
-    """Return the smallest multiple of ``size`` that holds ``extent`` wherever it begins."""
-    return (-(-extent // size) + 1) * size
-
-
-def _cuts(low: int, high: int, start: int, size: int) -> list[int]:
-    """Return the borders of the tiles of ``[low, high)``, both ends included."""
-    if low == high:
-        return [low]
-    first = low + size - (low - start) % size
-    return [low, *range(first, high, size), high]
+        if shape is None or origin is None or None in origin or not domain.size:
+            continue
+        irregular = {
+            dim: sizes_along(view, dim) or () for dim, size in enumerate(shape) if not size
+        }
+        if all(irregular.values()):
+            chunk = [size or max(irregular[dim]) for dim, size in enumerate(shape)]
+            return [at or 0 for at in origin], chunk, irregular
+    return domain.inclusive_min, (1,) * domain.rank, {}
