@@ -387,3 +387,26 @@ def test_a_large_budget_joins_chunks(elements: int, tiles: int) -> None:
     ).result()
 
     assert done == [(tile, tiles) for tile in range(1, tiles + 1)]
+
+
+# -- transactions ----------------------------------------------------------------------------------
+
+
+@given(irregular_views(), st.sampled_from(["sync", "async one"]))
+async def test_transactions_buffer_irregular_chunks(
+    view: tuple[IrregularBase, Selection], style: str
+) -> None:
+    """Reads through the transaction see what was written; each chunk is stored once."""
+    base, selection = view
+    backend, store = view_of(base, style)
+    source = source_for(selection)
+    expected = written(base, selection, source)
+    async with ts.Transaction() as transaction:
+        staged = store.with_transaction(transaction)
+        await staged[selection.transform(ts)].write(source - 1)
+        await staged[selection.transform(ts)].write(source)
+        np.testing.assert_array_equal(await staged.read(), expected)
+        np.testing.assert_array_equal(await store.read(), base.values())
+
+    np.testing.assert_array_equal(backend.array, expected)
+    assert sorted(backend.writes()) == sorted(selection.cells(base))
