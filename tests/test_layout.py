@@ -24,7 +24,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"_blocking", "_chunk_sizes"})
     | frozenset({"_copy", "_spec", "_store", "_stream", "_writing"})
     | frozenset({"_chunks", "_operators", "_storage_statistics", "_view_html"}),
-    frozenset({"_computed", "_open"}),
+    frozenset({"_computed", "_derived", "_open"}),
     frozenset({"__init__"}),
     frozenset({"dask", "progress", "xarray", "zarr"}),
     frozenset({"__main__", "cli", "demo"}),

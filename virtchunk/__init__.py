@@ -97,6 +97,12 @@ if _TYPE_CHECKING:
     from virtchunk._computed import ComputeFunction as ComputeFunction
     from virtchunk._computed import computed as computed
     from virtchunk._copy import copy as copy
+    from virtchunk._derived import DownsampleMethod as DownsampleMethod
+    from virtchunk._derived import cast as cast
+    from virtchunk._derived import concat as concat
+    from virtchunk._derived import downsample as downsample
+    from virtchunk._derived import overlay as overlay
+    from virtchunk._derived import stack as stack
     from virtchunk._spec import Spec as Spec
     from virtchunk._spec.open import open as open  # noqa: A004 - the name it has there, too
     from virtchunk._transaction import Transaction as Transaction
@@ -114,6 +120,7 @@ __all__ = (
     "DimExpression",
     "DimSelection",
     "DimSelectionLike",
+    "DownsampleMethod",
     "Future",
     "FutureLike",
     "IndexDomain",
@@ -142,12 +149,15 @@ __all__ = (
     "bfloat16",
     "bool",
     "byte",
+    "cast",
     "char",
     "complex64",
     "complex128",
     "computed",
+    "concat",
     "copy",
     "d",
+    "downsample",
     "dtype",
     "float4_e2m1fn",
     "float8_e3m4",
@@ -172,6 +182,8 @@ __all__ = (
     "json",
     "newaxis",
     "open",
+    "overlay",
+    "stack",
     "string",
     "uint8",
     "uint16",
@@ -183,13 +195,19 @@ __all__ = (
 
 _LATE = {
     "ComputeFunction": "virtchunk._computed",
+    "DownsampleMethod": "virtchunk._derived",
     "Spec": "virtchunk._spec",
     "Transaction": "virtchunk._transaction",
+    "cast": "virtchunk._derived",
     "computed": "virtchunk._computed",
+    "concat": "virtchunk._derived",
     "copy": "virtchunk._copy",
+    "downsample": "virtchunk._derived",
     "from_dask": "virtchunk.dask",
     "from_zarr": "virtchunk.zarr",
     "open": "virtchunk._spec.open",
+    "overlay": "virtchunk._derived",
+    "stack": "virtchunk._derived",
 }
 """Where names are that are imported when they are asked for: many programs never do."""
 

@@ -20,7 +20,8 @@ from virtchunk._index.operations import MovePlan, carry_out_move
 from virtchunk._index.transform import IndexTransform
 from virtchunk._operators import NoArithmetic
 from virtchunk._schema.dimension_units import transform_dimension_units
-from virtchunk._schema.dtype import dtype
+from virtchunk._schema.dtype import DTypeLike, dtype
+from virtchunk._schema.dtype import dtype as DataType
 from virtchunk._schema.layout import ChunkLayout
 from virtchunk._schema.layout_transform import transform_layout
 from virtchunk._schema.schema import Schema
@@ -44,6 +45,7 @@ __all__ = ("TensorStore", "check_transaction")
 Array: TypeAlias = "np.ndarray[Any, Any]"
 
 _NO_OPTIONS = Options()
+_new = object.__new__
 
 
 @final
@@ -124,9 +126,8 @@ class TensorStore(Assignable, NoArithmetic):
         if "r" not in self._driver.mode:
             raise ValueError(f"{self!r} does not support reading: it has no read_function")
         if batch is None and progress is None and self._transaction is None:
-            options = _NO_OPTIONS
-        else:
-            options = Options(check_batch(batch), self._transaction, progress)
+            return Future._of(self._driver.read(self._transform, order, _NO_OPTIONS))
+        options = Options(check_batch(batch), self._transaction, progress)
         return join(batch, self._driver.read(self._transform, order, options))
 
     def write(
@@ -197,10 +198,14 @@ class TensorStore(Assignable, NoArithmetic):
         return self._transform
 
     def _with_transform(self, transform: IndexTransform) -> TensorStore:
-        return TensorStore._of(self._driver, transform, self._transaction)
+        view = _new(TensorStore)  # as `_of` does, for each view of a view
+        view._driver = self._driver
+        view._transform = transform
+        view._transaction = self._transaction
+        return view
 
     def _moved(self, plan: MovePlan) -> TensorStore:
-        view = object.__new__(_MovedView)
+        view = _new(_MovedView)
         view._driver = self._driver
         _set_transform(view, plan)
         view._transaction = self._transaction
@@ -219,6 +224,21 @@ class TensorStore(Assignable, NoArithmetic):
         if self._transaction is not None:
             self._transaction._check_replaceable()
         return TensorStore._of(self._driver, self._transform, transaction)
+
+    def astype(self, dtype: DTypeLike) -> TensorStore:
+        """Return a view with the elements converted to another data type, as `cast` does.
+
+        Raises:
+            ValueError: If there is no conversion.
+
+        Example:
+            >>> ts.array([1, 2]).astype(ts.ustring).read().result()
+            array(['1', '2'], dtype=object)
+        """
+        from virtchunk._drivers.cast import CastDriver
+
+        driver = CastDriver(self._driver, DataType(dtype))
+        return TensorStore._of(driver, self._transform, self._transaction)
 
     def __copy__(self) -> TensorStore:
         return self
@@ -470,8 +490,9 @@ class TensorStore(Assignable, NoArithmetic):
 
     @property
     def base(self) -> TensorStore | None:
-        """The view that this one is made from by computation: None."""
-        return None
+        """The view that this one is computed from, as by `cast` or `downsample`; or None."""
+        base = self._driver.base(self._transform)
+        return base and TensorStore._of(base.driver, base.transform, self._transaction)
 
     @property
     def kvstore(self) -> None:

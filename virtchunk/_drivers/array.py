@@ -11,12 +11,11 @@ import numpy as np
 
 from virtchunk._context.context import Context
 from virtchunk._control import Control
-from virtchunk._drivers.driver import Options, WriteOperation, check_finite
+from virtchunk._drivers.driver import Options, WriteOperation, check_finite, resolve_within
 from virtchunk._engine.job import Progress
 from virtchunk._future import Operation
 from virtchunk._grid.partition import Partition, partition
 from virtchunk._grid.regular import RegularDimension
-from virtchunk._index.compose import carry_back_domain
 from virtchunk._index.domain import IndexDomain
 from virtchunk._index.transform import IndexTransform
 from virtchunk._schema.dtype import dtype
@@ -104,16 +103,7 @@ class ArrayDriver:
 
     def resolved(self, transform: IndexTransform) -> IndexTransform:
         """Replace implicit bounds by what the array allows; see `Driver.resolved`."""
-        own = transform.domain
-        if True not in own.implicit_lower_bounds and True not in own.implicit_upper_bounds:
-            return transform
-        try:
-            domain = carry_back_domain(self.domain, transform)
-        except IndexError as error:
-            raise ValueError(*error.args) from None
-        explicit = (False,) * domain.rank
-        bounds = (domain.inclusive_min, domain.exclusive_max, domain.labels, explicit, explicit)
-        return IndexTransform._trusted(IndexDomain._trusted(*bounds), transform._output)
+        return resolve_within(self.domain, transform)
 
     def cut(self, transform: IndexTransform) -> Partition:
         """Cut a request along the only chunk.

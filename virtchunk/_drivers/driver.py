@@ -10,6 +10,7 @@ from virtchunk._context.context import Context
 from virtchunk._engine.job import Progress
 from virtchunk._future import Operation
 from virtchunk._grid.partition import Partition
+from virtchunk._index.compose import carry_back_domain
 from virtchunk._index.domain import IndexDomain
 from virtchunk._index.interval import INF, INF_UPPER
 from virtchunk._index.transform import IndexTransform
@@ -20,7 +21,7 @@ from virtchunk._schema.unit import Unit
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ("Driver", "Options", "View", "WriteOperation", "check_finite")
+__all__ = ("Driver", "Options", "View", "WriteOperation", "check_finite", "resolve_within")
 
 Array: TypeAlias = "np.ndarray[Any, Any]"
 
@@ -142,6 +143,24 @@ class View:
     driver: Driver
     transform: IndexTransform
     """From the view's domain to the driver's."""
+
+
+def resolve_within(base: IndexDomain, transform: IndexTransform) -> IndexTransform:
+    """Replace implicit bounds by what the base domain allows; see `Driver.resolved`.
+
+    Raises:
+        ValueError: An explicit bound lies outside the base.
+    """
+    own = transform.domain
+    if True not in own.implicit_lower_bounds and True not in own.implicit_upper_bounds:
+        return transform
+    try:
+        domain = carry_back_domain(base, transform)
+    except IndexError as error:
+        raise ValueError(*error.args) from None
+    explicit = (False,) * domain.rank
+    bounds = (domain.inclusive_min, domain.exclusive_max, domain.labels, explicit, explicit)
+    return IndexTransform._trusted(IndexDomain._trusted(*bounds), transform._output)
 
 
 def check_finite(domain: IndexDomain) -> None:

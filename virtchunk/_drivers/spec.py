@@ -35,7 +35,9 @@ __all__ = (
     "SpecOptions",
     "ViewSpec",
     "bound_resources",
+    "compose_in_space",
     "compose_with_domain",
+    "pop_base",
 )
 
 _BaseToJson: TypeAlias = "Callable[[ViewSpec], Any]"
@@ -335,6 +337,15 @@ class ViewSpec:
         """Return the same driver seen through another transform."""
         return ViewSpec(self.driver, transform)
 
+    def without_transform(self) -> ViewSpec:
+        """Return the spec of all of the driver."""
+        return ViewSpec(self.driver)
+
+    def seen_through(self, transform: IndexTransform) -> ViewSpec:
+        """Return the same view, seen through a further transform."""
+        own = self.transform
+        return ViewSpec(self.driver, transform if own is None else compose(own, transform))
+
     def updated(self, options: SpecOptions) -> ViewSpec:
         """Return the spec with further constraints on the view, and options.
 
@@ -401,7 +412,7 @@ class ViewSpec:
 
     def _to_json(self, include_defaults: bool) -> dict[str, Any]:
         own = self.driver.members_to_json(lambda base: base._to_json(include_defaults))
-        return self._common_json(include_defaults) | own
+        return dict(sorted((self._common_json(include_defaults) | own).items()))
 
     def for_display(self) -> dict[str, Any]:
         """Return the JSON with an array of one around what is bound, and objects that have none."""
@@ -440,11 +451,33 @@ def compose_with_domain(domain: IndexDomain, transform: IndexTransform | None) -
     Raises:
         ValueError: An explicit bound of the transform, or a constant, lies outside.
     """
-    identity = IndexTransform._identity(domain)
+    return compose_in_space(IndexTransform._identity(domain), transform)
+
+
+def compose_in_space(seen: IndexTransform, transform: IndexTransform | None) -> IndexTransform:
+    """Return the transform of a view of a view.
+
+    Raises:
+        ValueError: An explicit bound of the transform, or a constant, lies outside.
+    """
     if transform is None:
-        return identity
-    assert len(transform._output) == domain.rank  # or else the spec could not have been made
+        return seen
+    assert len(transform._output) == seen.domain.rank  # or else the spec could not have been made
     try:
-        return compose(identity, transform)
+        return compose(seen, transform)
     except IndexError as error:
         raise ValueError(f"the transform leaves the domain: {error}") from None
+
+
+def pop_base(members: dict[str, Any], driver: str) -> Any:
+    """Take the JSON of the view that a derived one is made from.
+
+    Raises:
+        ValueError: It is missing, or no object.
+    """
+    json = members.pop("base", None)
+    if not isinstance(json, dict):
+        raise ValueError(  # noqa: TRY004 - a wrong JSON value, whatever its type
+            f'"base" of a spec of the driver "{driver}" must be the spec of a view, got {json!r}'
+        )
+    return json
