@@ -397,3 +397,117 @@ async def test_unchanged_is_no_answer_to_a_question_that_was_not_asked(style: st
     with pytest.raises(ValueError, match="nothing is cached"):
         await view[1:].write(5)
     assert idle(view)
+
+
+# -- waiting costs no threads ----------------------------------------------------------------------
+
+
+@OPTIONS
+async def test_awaited_reads_wait_for_a_chunk_without_threads(options: dict[str, Any]) -> None:
+    slow = Slow("sync", options)
+    threads = [threading.active_count()]
+    results: list[list[int]] = []
+
+    async def read() -> None:
+        results.append((await slow.view.read()).tolist())
+
+    async with anyio.create_task_group() as group:
+        for _ in range(50):
+            group.start_soon(read)
+        await until(lambda: followers(slow.view) == 49)
+        threads.append(threading.active_count())
+        slow.gate.set()
+
+    assert results == [[0, 1, 2, 3]] * 50
+    assert slow.reads == 1
+    assert threads[1] < threads[0] + 20
+    assert idle(slow.view)
+
+
+@OPTIONS
+async def test_awaited_writes_wait_for_their_turn_without_threads(options: dict[str, Any]) -> None:
+    slow = Slow("sync", options)
+    before = threading.active_count()
+    async with anyio.create_task_group() as group:
+        for i in range(50):
+            group.start_soon(awaited, slow.view[i % 4].write(100 + i))
+        await until(lambda: followers(slow.view) == 49)
+        threads = threading.active_count()
+        slow.gate.set()
+
+    assert all(int(value) % 4 == i for i, value in enumerate(slow.memory))
+    assert slow.writes == 50
+    assert threads < before + 20
+    assert idle(slow.view)
+
+
+@OPTIONS
+async def test_what_others_are_busy_with_comes_last(options: dict[str, Any]) -> None:
+    """A read of many chunks does the others meanwhile."""
+    gate = threading.Event()
+    backend = FakeBackend(np.arange(8))
+    backend.before = lambda call: call.key == (2,) and gate.wait(20)
+    limit = {"data_copy_concurrency": {"limit": 8}}
+    view = backend.view((2,), context=ts.Context(options | limit))
+    results: list[list[int]] = []
+
+    async def read() -> None:
+        results.append((await view.read()).tolist())
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(awaited, view[2:3].read())
+        await until(lambda: backend.running == 1)
+        group.start_soon(read)
+        await until(lambda: followers(view) == 1)
+        assert sorted(backend.reads()) == [(0,), (2,), (4,), (6,)]
+        gate.set()
+
+    assert results == [list(range(8))]
+    assert len(backend.calls) == 4
+    assert idle(view)
+
+
+@pytest.mark.parametrize("how", ["fails", "is cancelled"])
+async def test_a_write_that_waits_for_a_turn_says_what_it_has_stored(how: str) -> None:
+    gate = threading.Event()
+    backend = FakeBackend(np.zeros(6, np.int64))
+    backend.before = lambda call: call.key == (2,) and gate.wait(20)
+    view = backend.view((2,), context=ts.Context({"data_copy_concurrency": {"limit": 8}}))
+    errors: list[BaseException] = []
+    scope = anyio.CancelScope()
+
+    async def write() -> None:
+        with scope:
+            try:
+                await view.write(7)
+            except LookupError as error:
+                errors.append(error)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(awaited, view[2:4].write(5))
+        await until(lambda: backend.running == 1)
+        group.start_soon(write)
+        await until(lambda: followers(view) == 1)
+        if how == "fails":
+            calls = len(backend.calls)
+
+            def fail(call: Any) -> None:
+                if len(backend.calls) > calls:
+                    raise LookupError
+
+            backend.before = fail
+        else:
+            scope.cancel()
+        gate.set()
+
+    if how == "fails":
+        assert any("stored: 2 of 3 chunks: { [0, 2) }, { [4, 6) };" in n for n in notes(errors[0]))
+    else:
+        assert scope.cancelled_caught
+    assert backend.array.tolist() == [7, 7, 5, 5, 7, 7]
+    assert idle(view)
+
+
+def notes(error: BaseException) -> list[str]:
+    found: list[str] = error.__notes__
+    return found

@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
-from virtchunk._engine.source import ChunkSource
+from virtchunk._engine.source import ChunkSource, Key
 from virtchunk._engine.worker import Worker
 from virtchunk._grid.partition import Partition
 
@@ -90,6 +90,9 @@ class Job:
         """How many pieces workers have begun with."""
         self.unfinished: Block = []
         """Pieces that a failed or cancelled worker had begun with but did not finish."""
+        self.deferred: Block | None = None
+        """Pieces that others are busy with, left by threads for tasks, which wait at less cost.
+        None: whoever meets one waits for it."""
         self._pieces: Iterator[tuple[Any, ...]] = partition.pieces()
         self._direct = not partition.scattered
         self._done = 0
@@ -108,6 +111,14 @@ class Job:
         with self._lock:
             self._pieces = chain(block, self._pieces)
             self.taken -= len(block)
+
+    def busy(self, key: Key) -> bool:
+        """Say whether somebody has claimed a chunk."""
+        raise NotImplementedError
+
+    def resume_deferred(self) -> None:
+        """Go on with what was deferred: all other pieces have been worked off."""
+        self._pieces = _emptying(self.deferred or [])
 
     def serve(self, block: Block) -> Block:
         """Work off the pieces that need no callback; return the others."""
@@ -135,6 +146,11 @@ class Job:
 
     def explain_failure(self, error: BaseException) -> None:
         """Note on the error what became of the rest of the job."""
+
+
+def _emptying(block: Block) -> Iterator[tuple[Any, ...]]:
+    while block:
+        yield block.pop()
 
 
 def raise_first(job: Job, failures: list[BaseException]) -> None:

@@ -72,17 +72,18 @@ class ReadJob(Job):
 
     def run_block(self, block: Block, worker: Worker) -> None:
         if self.source.cache is not None:
-            for lower, upper, _, out, part, _ in self.serve(block):
-                self._read_piece(lower, upper, out, part, worker)
+            for piece in self.serve(block):
+                self._read_piece(piece, worker)
             return
         source, request, params, direct = self.source, self.request, self._params, self._direct
         function, make_domain, allocate = source.read_function, source.make_domain, source.allocate
         claim, drop = source.reads.workers.setdefault, source.reads.workers.pop
         followers, progress = worker.followers, self.progress
         assert function is not None
-        for lower, upper, index_exp, out, part, covers in block:
+        for piece in block:
+            lower, upper, index_exp, out, part, covers = piece
             if claim(lower, worker) is not worker:
-                self._read_piece(lower, upper, out, part, worker)
+                self._read_piece(piece, worker)
                 continue
             try:
                 if covers and direct:
@@ -110,12 +111,13 @@ class ReadJob(Job):
         function, make_domain, allocate = source.read_function, source.make_domain, source.allocate
         claim, drop = source.reads.workers.setdefault, source.reads.workers.pop
         followers, progress = worker.followers, self.progress
-        cached, suspended, waiters = source.cache is not None, pace.suspended, pace.waiters
+        suspended, waiters = pace.suspended, pace.waiters
+        short = source.cache is None and source.read_is_async
         assert function is not None
         started = perf_counter()
         for lower, upper, index_exp, out, part, covers in self._pieces:
             self.taken += 1
-            if cached or claim(lower, worker) is not worker:
+            if not (short and claim(lower, worker) is worker):
                 self._deliver(
                     await perform(self._steps(lower, upper, worker), worker, suspended), out, part
                 )
@@ -184,9 +186,16 @@ class ReadJob(Job):
     def _steps(self, lower: Key, upper: Key, worker: Worker) -> Steps:
         return read_chunk(self.source, lower, upper, worker, self.bound, self.batch)
 
-    def _read_piece(self, lower: Key, upper: Key, out: Any, part: Any, worker: Worker) -> None:
-        """Read a piece in this thread, the long way."""
-        self._deliver(perform_blocking(self._steps(lower, upper, worker), worker), out, part)
+    def busy(self, key: Key) -> bool:
+        return self.source.reads.busy(key)
+
+    def _read_piece(self, piece: tuple[Any, ...], worker: Worker) -> None:
+        """Read a piece in this thread, the long way, or leave it to a task."""
+        lower, upper, _, out, part, _ = piece
+        if self.deferred is not None and self.busy(lower):
+            self.deferred.append(piece)
+        else:
+            self._deliver(perform_blocking(self._steps(lower, upper, worker), worker), out, part)
 
     def _deliver(self, entry: Entry, out: Any, part: Any) -> None:
         self.request[out] = entry.array[part]

@@ -41,7 +41,8 @@ class _Tasks:
         """Use the time that a callback waits: start another task, if there is work and a token."""
         if self.group.cancel_scope.cancel_called:
             return  # each task that ends would start one more, all through what is left of the job
-        if self.job.taken < self.job.total and not self.limiter.full:
+        job = self.job
+        if (job.taken < job.total or job.deferred) and not self.limiter.full:
             worker = Worker(self.limiter, self.parent, self.loop)
             if worker.try_acquire():
                 self.starting.add(worker)

@@ -20,6 +20,7 @@ import anyio.lowlevel
 from virtchunk._control import Control
 from virtchunk._engine.errand import check_cancelled, run_errand
 from virtchunk._engine.job import SLICE, Job, raise_first
+from virtchunk._engine.tasks import run_in_tasks
 from virtchunk._engine.worker import Lending, Worker, caller, current_worker
 from virtchunk._loop import cancelled_error, running_loop
 
@@ -197,7 +198,36 @@ def _join(helpers: list[threading.Thread], threads: _Threads) -> None:
 
 
 async def run_in_threads(job: Job) -> None:
-    """Work off a job of synchronous callbacks in worker threads, awaiting them."""
+    """Work off a job of synchronous callbacks in worker threads, awaiting them.
+
+    What others are busy with is waited for in tasks: a thousand that wait for one chunk would be a
+    thousand threads.
+    """
+    job.deferred = []
+    try:
+        if not _is_deferred(job):
+            await _run_in_threads(job)
+        if job.deferred:
+            job.resume_deferred()
+            await run_in_tasks(job)
+    except BaseException:
+        job.unfinished.extend(job.deferred)
+        raise
+
+
+def _is_deferred(job: Job) -> bool:
+    """Defer the only piece of a job, if that is the case."""
+    if job.total > 1:
+        return False
+    piece = job.take(1)
+    if job.busy(piece[0][0]):
+        job.deferred = piece
+        return True
+    job.put_back(piece)
+    return False
+
+
+async def _run_in_threads(job: Job) -> None:
     parent = caller()
     loop = job.source.loop or running_loop()
     check = check_cancelled

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import islice
+from itertools import chain, islice
 from math import inf
 from operator import sub
 from time import perf_counter
@@ -72,6 +72,9 @@ class WriteJob(Job):
         for i, (lower, upper, index_exp, out, part, covers) in enumerate(block):
             try:
                 if not simple or claim(lower, worker) is not worker:
+                    if self.deferred is not None and self.busy(lower):
+                        self.deferred.append(block[i])
+                        continue
                     self._write_piece(lower, upper, out, part, covers, worker)
                 else:
                     conflict: TimestampedStorageGeneration | None = None
@@ -176,6 +179,9 @@ class WriteJob(Job):
                     return
                 started = perf_counter()
 
+    def busy(self, key: Key) -> bool:
+        return self.source.writes.busy(key)
+
     def _write_piece(
         self,
         lower: Key,
@@ -206,8 +212,8 @@ class WriteJob(Job):
 
     def explain_failure(self, error: BaseException) -> None:
         """Note which chunks were stored, and how many were not."""
-        missing = {piece[0] for piece in self.unfinished}
-        stored = self.taken - len(missing)
+        missing = {piece[0] for piece in chain(self.unfinished, self.deferred or ())}
+        stored = min(self.taken, self.total) - len(missing)
         names = [
             self.source.chunk_name(piece[0], piece[1])
             for piece in islice(
