@@ -33,6 +33,7 @@ __all__ = [
     "followers",
     "idle",
     "until",
+    "until_blocking",
 ]
 
 Array: TypeAlias = np.ndarray[Any, Any]
@@ -326,6 +327,12 @@ async def until(condition: Callable[[], bool]) -> None:
     """
     while not condition():  # noqa: ASYNC110 - threads set no event of the loop
         await anyio.sleep(0.001)
+
+
+def until_blocking(condition: Callable[[], bool]) -> None:
+    """Do the same outside of event loops."""
+    while not condition():
+        threading.Event().wait(0.001)
 
 
 async def awaited(awaitable: Awaitable[Any]) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import threading
-import time
 from typing import Any
 
 import anyio
@@ -12,7 +11,7 @@ import anyio.lowlevel
 import anyio.to_thread
 import pytest
 
-from tests.fakes import awaited
+from tests.fakes import awaited, until_blocking
 from virtchunk._signal import Signal
 
 BACKENDS = anyio.get_all_backends()
@@ -76,8 +75,7 @@ def test_one_signal_wakes_threads_and_loops_at_once() -> None:
     ]
     for thread in threads:
         thread.start()
-    while len(signal._listeners) < len(threads):
-        time.sleep(0.001)
+    until_blocking(lambda: len(signal._listeners) == len(threads))
     signal.set()
     for thread in threads:
         thread.join(20)

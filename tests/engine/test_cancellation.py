@@ -304,7 +304,7 @@ async def test_a_timeout_cancels_all_callbacks_before_it_is_over() -> None:
         nonlocal began
         began += 1
         try:
-            await anyio.sleep(60)
+            await anyio.sleep_forever()
         finally:
             with anyio.CancelScope(shield=True):
                 await anyio.lowlevel.checkpoint()
@@ -331,7 +331,7 @@ async def test_a_failing_task_group_cancels_the_reads_in_it() -> None:
     backend = FakeBackend(np.arange(64))
 
     async def hold(call: Any) -> None:
-        await anyio.sleep(60)
+        await anyio.sleep_forever()
 
     backend.hold = hold
     view = backend.view((1,), "async")
@@ -457,7 +457,7 @@ async def test_a_nested_read_that_timed_out_leaves_its_callback_counted() -> Non
     inner = FakeBackend(np.arange(4))
 
     async def hold(call: Any) -> None:
-        await anyio.sleep(60)
+        await anyio.sleep_forever()
 
     inner.hold = hold
     inner_view = inner.view((4,), "async", context=context)

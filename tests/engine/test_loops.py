@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import virtchunk as ts
-from tests.fakes import STYLES, FakeBackend, awaited, followers, idle, until
+from tests.fakes import STYLES, FakeBackend, awaited, followers, idle, until, until_blocking
 
 BACKENDS = anyio.get_available_backends()
 NUMBERS = list(range(12))
@@ -336,8 +336,7 @@ def test_a_reader_in_one_loop_follows_one_in_another(leader: str) -> None:
     assert began.wait(20)
     other = threading.Thread(target=anyio.run, args=(main,), kwargs={"backend": follower})
     other.start()
-    while not followers(view):
-        threading.Event().wait(0.001)
+    until_blocking(lambda: followers(view) > 0)
     gate.set()
     one.join(20)
     other.join(20)
@@ -509,7 +508,7 @@ async def test_a_slow_callback_does_not_block_the_loop() -> None:
         async def tick() -> None:
             nonlocal ticks
             while not gate.is_set():
-                await anyio.sleep(0.001)
+                await anyio.lowlevel.checkpoint()
                 ticks += 1
                 if ticks == 20:
                     gate.set()
