@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from math import prod
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias, Unpack, final
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Unpack, final
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ from virtchunk._index.domain import IndexDomain
 from virtchunk._index.indexable import Assignable
 from virtchunk._index.operations import MovePlan, carry_out_move
 from virtchunk._index.transform import IndexTransform
+from virtchunk._open_options import as_flag
 from virtchunk._operators import NoArithmetic
 from virtchunk._schema.dimension_units import transform_dimension_units
 from virtchunk._schema.dtype import DTypeLike, dtype
@@ -26,8 +27,8 @@ from virtchunk._schema.layout import ChunkLayout
 from virtchunk._schema.layout_transform import transform_layout
 from virtchunk._schema.schema import Schema
 from virtchunk._schema.unit import Unit
-from virtchunk._storage_statistics import StorageStatistics as _StorageStatistics
-from virtchunk._storage_statistics import storage_statistics
+from virtchunk._storage import StorageStatistics as _StorageStatistics
+from virtchunk._storage import Unstored
 from virtchunk._writing import Stage, ViewWrite, write_array
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ _new = object.__new__
 
 
 @final
-class TensorStore(Assignable, NoArithmetic):
+class TensorStore(Assignable, NoArithmetic, Unstored):
     """An n-dimensional array whose elements are read and written on demand.
 
     Indexing gives further views and reads nothing: `read` and `write` do. Coordinates are
@@ -494,21 +495,6 @@ class TensorStore(Assignable, NoArithmetic):
         base = self._driver.base(self._transform)
         return base and TensorStore._of(base.driver, base.transform, self._transaction)
 
-    @property
-    def kvstore(self) -> None:
-        """The key-value store of the chunks: None, for callbacks and arrays have none."""
-        return None
-
-    @property
-    def codec(self) -> None:
-        """The encoding of the chunks: None, for they are not encoded."""
-        return None
-
-    @property
-    def fill_value(self) -> None:
-        """The value of elements that were never written: None, for there are none."""
-        return None
-
     def __repr__(self) -> str:
         from virtchunk._chunk_sizes import chunks_text
 
@@ -529,54 +515,11 @@ class TensorStore(Assignable, NoArithmetic):
 
         return view_html(self)
 
-    # -- what virtual views and arrays cannot do -----------------------------------------------
-
-    def resize(
-        self,
-        inclusive_min: Iterable[int | None] | None = None,
-        exclusive_max: Iterable[int | None] | None = None,
-        resize_metadata_only: bool = False,
-        resize_tied_bounds: bool = False,
-        expand_only: bool = False,
-        shrink_only: bool = False,
-    ) -> NoReturn:
-        """Refuse: the bounds of these views are fixed when they are made.
-
-        Raises:
-            ValueError: If the view is read-only.
-            NotImplementedError: In all other cases.
-        """
-        if "w" not in self._driver.mode:
-            raise ValueError(f"{self!r} does not support resizing: it is read-only")
-        raise NotImplementedError(f"{self!r} does not support resizing: its bounds are fixed")
-
     def resolve(self, fix_resizable_bounds: bool = False, batch: Any = None) -> Future[TensorStore]:
         """Return a future of an equal view: the bounds of these views never change."""
+        as_flag(fix_resizable_bounds, "fix_resizable_bounds")
+        check_batch(batch)
         return Future._resolved(self._with_transform(self._driver.resolved(self._transform)))
-
-    def storage_statistics(
-        self, *, query_not_stored: bool = False, query_fully_stored: bool = False
-    ) -> Future[_StorageStatistics]:
-        """Return a future of whether the elements are stored: those of an array in memory are.
-
-        Args:
-            query_not_stored: Whether to find out if no element is.
-            query_fully_stored: Whether to find out if all elements are.
-
-        Raises:
-            NotImplementedError: If the elements come from callbacks: nobody knows what they have
-                stored.
-        """
-        return storage_statistics(self._driver, query_not_stored, query_fully_stored)
-
-    @property
-    def url(self) -> str:
-        """Refuse: callbacks and arrays have no address.
-
-        Raises:
-            NotImplementedError: Always.
-        """
-        raise NotImplementedError(f"{self!r} has no URL representation")
 
 
 _slot: Any = TensorStore.__dict__["_transform"]
