@@ -13,10 +13,10 @@ def main() -> None:
         from virtchunk.cli import cli
 
         cli(prog_name="virtchunk")
-    except ModuleNotFoundError as error:
+    except ImportError as error:  # of a package; those of a command are the command's own
         sys.exit(
-            f"virtchunk: the command line needs the package {error.name!r}, which is not "
-            "installed; install it with: pip install 'virtchunk[demo]'"
+            f"virtchunk: the command line needs what cannot be imported ({error}): "
+            "pip install 'virtchunk[cli]'"
         )
     except KeyboardInterrupt:  # while importing; later ones are the command's own to handle
         sys.exit(130)

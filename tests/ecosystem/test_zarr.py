@@ -78,6 +78,11 @@ async def first(names: AsyncIterator[str], count: int) -> list[str]:
     return found
 
 
+async def value_of(store: Any, key: str) -> bytes:
+    value: bytes = (await store.get(key, PROTOTYPE)).to_bytes()
+    return value
+
+
 # -- reading ---------------------------------------------------------------------------------------
 
 
@@ -230,10 +235,9 @@ def test_the_original_reads_what_a_view_gives(view: ts.TensorStore, tmp_path: Pa
     async def save() -> None:
         store = view.as_zarr_store()
         async for key in store.list():
-            value = await store.get(key, PROTOTYPE)
             path = tmp_path / key
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(value.to_bytes())
+            path.write_bytes(await value_of(store, key))
 
     anyio.run(save)
     opened = original.open({"driver": "zarr3", "kvstore": f"file://{tmp_path}/"}).result()
@@ -305,7 +309,7 @@ async def test_other_keys_do_not_exist(view: ts.TensorStore, key: str) -> None:
 
 async def test_sizes_are_known_without_computing(view: ts.TensorStore, fake: FakeBackend) -> None:
     store = view.as_zarr_store()
-    described = len((await store.get("zarr.json", PROTOTYPE)).to_bytes())
+    described = len(await value_of(store, "zarr.json"))
 
     assert await store.getsize("c/2/2") == 3 * 4 * 4
     assert await store.getsize_prefix("c/1") == 3 * 3 * 4 * 4
@@ -315,11 +319,11 @@ async def test_sizes_are_known_without_computing(view: ts.TensorStore, fake: Fak
 
 
 async def test_chunk_at_the_edge_is_filled_up(view: ts.TensorStore) -> None:
-    value = await view.as_zarr_store().get("c/2/2", PROTOTYPE)
+    value = await value_of(view.as_zarr_store(), "c/2/2")
 
     expected = np.zeros((3, 4), np.int32)
     expected[:1, :3] = content()[6:, 8:]
-    np.testing.assert_array_equal(np.frombuffer(value.to_bytes(), np.int32).reshape(3, 4), expected)
+    np.testing.assert_array_equal(np.frombuffer(value, np.int32).reshape(3, 4), expected)
 
 
 @pytest.mark.parametrize(
@@ -334,7 +338,7 @@ async def test_chunk_at_the_edge_is_filled_up(view: ts.TensorStore) -> None:
 )
 async def test_parts_of_values_are_read(view: ts.TensorStore, part: Any, expected: slice) -> None:
     store = view.as_zarr_store()
-    whole = (await store.get("c/0/0", PROTOTYPE)).to_bytes()
+    whole = await value_of(store, "c/0/0")
 
     several = await store.get_partial_values(PROTOTYPE, [("c/0/0", part), ("x", None)])
 

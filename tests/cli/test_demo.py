@@ -12,10 +12,14 @@ from numpy.typing import NDArray
 
 pytest.importorskip("click", reason="the command line is an extra")
 
+pytest.importorskip("PIL", reason="the demonstration is an extra")
+pytest.importorskip("matplotlib", reason="the demonstration is an extra")
+
 from click.testing import CliRunner
 from PIL import Image
 
-from virtchunk.cli import cli, write_png
+from virtchunk.cli import cli
+from virtchunk.cli._files import replacing, write_png
 from virtchunk.demo.landscape import Landscape
 
 Heights = NDArray[np.float32]
@@ -88,22 +92,27 @@ def test_ctrl_c_in_the_middle_of_a_chunk_stops_the_demo(
 
 
 def test_unfinished_picture_is_removed(tmp_path: Path) -> None:
-    with pytest.raises(TypeError):
-        write_png(tmp_path / "relief.png", np.zeros((2, 2, 7), np.uint8))
+    with pytest.raises(TypeError), replacing(tmp_path / "relief.png") as unfinished:
+        write_png(unfinished, np.zeros((2, 2, 7), np.uint8))
 
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("package", ["click", "rich"])
-def test_missing_package_is_named_with_the_extra_that_has_it(package: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("package", "extra"), [("click", "cli"), ("rich", "cli"), ("PIL", "demo")])
+def test_missing_package_is_named_with_the_extra_that_has_it(
+    package: str, extra: str, tmp_path: Path
+) -> None:
     missing = f"raise ModuleNotFoundError('no {package}', name='{package}')"
     (tmp_path / f"{package}.py").write_text(missing)  # found first: the working directory is
 
     done = subprocess.run(
-        [sys.executable, "-m", "virtchunk", "demo"], cwd=tmp_path, capture_output=True, text=True
+        [sys.executable, "-m", "virtchunk", "demo", "--zoom", "1"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
     )
 
     assert done.returncode == 1
-    assert f"needs the package '{package}'" in done.stderr
-    assert "pip install 'virtchunk[demo]'" in done.stderr
+    assert f"no {package}" in done.stderr
+    assert f"pip install 'virtchunk[{extra}]'" in done.stderr
     assert "Traceback" not in done.stderr
