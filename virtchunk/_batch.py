@@ -68,6 +68,10 @@ class Batch:
         self.shared: dict[Any, Any] = {}
         """What members have in common, for those who make members."""
 
+    def __repr__(self) -> str:
+        state = "submitted" if self._submitted else "open"
+        return f"<virtchunk.Batch: {state}, operations={len(self._members)}>"
+
     def submit(self) -> None:
         """Permit the members to run. There can be no new ones, save from callbacks of these.
 

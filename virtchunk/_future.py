@@ -507,6 +507,9 @@ class Promise(Generic[T_contra]):
         """Complete the future with an error; does nothing if it was cancelled or is complete."""
         self._future._settle(error=exception)
 
+    def __repr__(self) -> str:
+        return repr(self._future).replace("Future", "Promise", 1)
+
     def __del__(self) -> None:
         with contextlib.suppress(AttributeError):
             self._future._settle(error=ValueError("the promise was dropped without a result"))
@@ -533,6 +536,9 @@ class WriteFutures:
         Awaiting it (or its ``result()``) copies the source, and stores nothing yet.
         """
         return self._copy()
+
+    def __repr__(self) -> str:
+        return repr(self._commit).replace("Future", "WriteFutures", 1)
 
     @property
     def commit(self) -> Future[None]:

@@ -503,10 +503,13 @@ class TensorStore(Assignable, NoArithmetic, Unstored):
             self.mode,
             f"dtype={self.dtype.name}",
             f"domain={self.domain}",
-            f"chunks={chunks_text(self)}",
         ]
+        if (chunks := chunks_text(self)).strip("(None, )"):  # else it is not cut into chunks
+            parts.append(f"chunks={chunks}")
         if self._driver.cache_bytes is not None:
             parts.append(f"cache={self._driver.cache_bytes:_} bytes")
+        if self._transaction is not None:
+            parts.append(f"transaction={self._transaction!r}")
         return f"TensorStore({', '.join(parts)})"
 
     def _repr_html_(self) -> str:

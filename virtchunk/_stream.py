@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     import numpy as np
+    from anyio.abc import TaskGroup
 
     from virtchunk._store import TensorStore
 
@@ -60,7 +61,7 @@ class ChunkStream:
         self._order = order
         self._max_bytes = max_bytes
         self._progress = progress
-        self._group = anyio.create_task_group()
+        self._group: TaskGroup
         self._itemsize = view.dtype.numpy_dtype.itemsize
         self._held = 0
         """Bytes of chunks that are being read, wait to be taken, or were taken last."""
@@ -74,7 +75,11 @@ class ChunkStream:
         self._changed = anyio.Event()
         self._failure: BaseException | None = None
 
+    def __repr__(self) -> str:
+        return f"<virtchunk.ChunkStream of {self._view!r}: {self._taken} of {self._total} taken>"
+
     async def __aenter__(self) -> Self:
+        self._group = anyio.create_task_group()  # here, where an event loop runs
         await self._group.__aenter__()
         self._group.start_soon(self._read_ahead)
         return self

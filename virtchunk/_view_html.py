@@ -35,7 +35,7 @@ def view_html(view: TensorStore) -> str:
     return card(
         "TensorStore",
         name=view._driver.describe(),
-        tags=[view.dtype.name, _MODES[view.mode]],
+        tags=[view.dtype.name, _MODES[view.mode], *["in a transaction"] * bool(view.transaction)],
         tables=[Table(_facts(view, axes, cached, more)), axes_table(axes)],
         picture=figure(axes, [box for box, _ in cached]),
         note=legend(axes, coloured=bool(cached)),
@@ -48,7 +48,7 @@ def _facts(
     elements = elements_text(view.domain)
     infinite = elements == "∞"
     facts = [("elements", elements), ("bytes", "∞" if infinite else bytes_text(view.nbytes))]
-    sizes = [axis.chunk for axis in axes if axis.chunk is not None]
+    sizes = [axis.chunk for axis in axes if axis.chunk is not None and axis.largest is None]
     if axes and len(sizes) == len(axes):
         facts.append(("a chunk", bytes_text(prod(sizes) * view.dtype.numpy_dtype.itemsize)))
     counts = [axis.chunks for axis in axes if axis.chunks is not None]
@@ -104,10 +104,10 @@ def _axis(
     domain = view.domain
     low, high = bounds_of(domain, dim)
     output, cells = sources[0] if len(sources) == 1 else (None, None)
-    chunk, chunks, edges = None, None, None
+    chunk, largest, chunks, edges = None, None, None, None
     window = window_of(low, high, 1, 0)
     if output is not None and cells is not None:
-        chunk, origin = _chunk(output, cells)
+        chunk, largest, origin = _chunk(output, cells)
         window = window_of(low, high, chunk or 1, origin)
         count, edges = _edges(output, cells, *window)
         chunks = None if low is None or high is None else count
@@ -120,6 +120,7 @@ def _axis(
         high=high,
         implicit=(domain.implicit_lower_bounds[dim], domain.implicit_upper_bounds[dim]),
         chunk=chunk,
+        largest=largest,
         window=window,
         edges=edges,
         chunks=chunks,
@@ -132,14 +133,18 @@ def _unit_text(unit: Unit | None, count: int) -> str:
     return "" if unit is None else str(unit * count)
 
 
-def _chunk(output: OutputIndexMap, cells: DimensionGrid) -> tuple[int | None, int]:
-    """Return the extent of a chunk as the view sees it, and where one begins."""
-    size: int | None = getattr(cells, "size", None)
-    if size is None:
-        return None, 0
+def _chunk(output: OutputIndexMap, cells: DimensionGrid) -> tuple[int | None, int | None, int]:
+    """Return the extents of chunks as the view sees them, and where one begins.
+
+    One extent if all chunks have it, else those of the smallest and the largest.
+    """
     stride = abs(output.stride or 1)
-    origin: int = getattr(cells, "origin", 0)
-    return max(size // stride, 1), _border(output, origin)
+    if isinstance(cells, RegularDimension):
+        return max(cells.size // stride, 1), None, _border(output, cells.origin)
+    sizes: tuple[int, ...] = getattr(cells, "sizes", ())
+    if not sizes:
+        return None, None, 0
+    return max(min(sizes) // stride, 1), -(-max(sizes) // stride), 0
 
 
 def _border(output: OutputIndexMap, base: int) -> int:

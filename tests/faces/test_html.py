@@ -318,3 +318,43 @@ def test_importing_the_package_loads_no_html() -> None:
 
     assert "virtchunk" not in done.stdout
     assert done.returncode == 0
+
+
+def test_irregular_chunks_show_their_borders_and_range_of_sizes() -> None:
+    view = ts.virtual_chunked(fill, dtype=ts.uint8, shape=[10, 8], chunks=((3, 5, 2), (4, 4)))
+    rows, columns = _axes(view)
+
+    assert (rows.edges, rows.chunk_text, rows.chunks) == ((0, 3, 8, 10), "2–5", 3)
+    assert (columns.edges, columns.chunk_text, columns.chunks) == ((0, 4, 8), "4", 2)
+    assert "a chunk" not in words(parse(view))
+
+
+@pytest.mark.parametrize(
+    "derive",
+    [
+        lambda view: ts.cast(view, ts.float32),
+        lambda view: ts.stack([view, view]),
+        lambda view: ts.concat([view, view], axis=0),
+        lambda view: ts.overlay([view]),
+        lambda view: ts.downsample(view, [2, 3], "mean"),
+    ],
+    ids=["cast", "stack", "concat", "overlay", "downsample"],
+)
+def test_derived_views_are_shown_too(derive: Any) -> None:
+    view = derive(virtual(ts.IndexDomain(shape=[20, 12]), [4, 6], context=pool()))
+
+    assert view._driver.describe() in words(parse(view))
+
+
+def test_a_transaction_shows_how_far_it_is_and_what_it_holds() -> None:
+    transaction = ts.Transaction(atomic=True, total_bytes_limit=4096)
+    assert "open atomic" in words(parse(transaction))
+    staged = ts.array(np.zeros(4, np.uint8)).with_transaction(transaction)
+    staged[1:3] = 5
+    text = words(parse(transaction))
+
+    assert "of 4 KiB" in text
+    assert "array" in text
+    assert "in a transaction" in words(parse(staged))
+    transaction.commit_sync()
+    assert "committed" in words(parse(transaction))

@@ -35,6 +35,8 @@ class Axis:
     """Which coordinates are drawn: all of them, if the dimension is bounded."""
     edges: tuple[int, ...] | None = None
     """Where chunks begin and end in the window, its ends included; None: too many to be drawn."""
+    largest: int | None = None
+    """Extent of the largest chunk, where they differ: `chunk` is that of the smallest."""
     chunks: int | None = None
     """How many chunks there are; None: not known, or without end."""
     unit: str = ""
@@ -59,6 +61,14 @@ class Axis:
         left = "(−∞" if self.low is None else f"[{count_text(self.low)}"
         right = "+∞" if self.high is None else count_text(self.high)
         return f"{left}{lower}, {right}{upper})"
+
+    @property
+    def chunk_text(self) -> str:
+        """The extent of a chunk as text, or the range of extents."""
+        if self.chunk is None:
+            return ""
+        largest = "" if self.largest is None else f"–{count_text(self.largest)}"
+        return count_text(self.chunk) + largest
 
     @property
     def cut(self) -> tuple[int, ...]:

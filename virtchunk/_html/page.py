@@ -128,7 +128,7 @@ def axes_table(axes: Sequence[Axis]) -> Table:
         ("", [axis.label or str(dim) for dim, axis in enumerate(axes)]),
         ("range", [axis.range_text for axis in axes]),
         ("size", [axis.size_text for axis in axes]),
-        ("chunk", ["" if axis.chunk is None else count_text(axis.chunk) for axis in axes]),
+        ("chunk", [axis.chunk_text for axis in axes]),
         ("chunks", ["" if axis.chunks is None else count_text(axis.chunks) for axis in axes]),
         ("step", [axis.unit for axis in axes]),
         ("length", [axis.length for axis in axes]),

@@ -92,6 +92,12 @@ class Transaction:
             words.append(f"{changes.total_bytes:_} bytes")
         return f"<virtchunk.Transaction: {', '.join(words)}>"
 
+    def _repr_html_(self) -> str:
+        """Show how far the transaction is, and what it holds, in a notebook."""
+        from virtchunk._transaction.html import transaction_html
+
+        return transaction_html(self)
+
     # -- its end -----------------------------------------------------------------------------
 
     def commit_async(self, *, progress: ProgressFunction | None = None) -> Future[None]:
