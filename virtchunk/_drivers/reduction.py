@@ -124,7 +124,10 @@ def _mean(cells: Array, target: Array) -> None:
         cells = cells.astype(np.float32)
     with np.errstate(all="ignore"):
         total = _total(cells, in_turn=extent <= _IN_TURN)
-        np.copyto(target, total / total.dtype.type(extent), casting="unsafe")
+        if kind == "c":  # the division of complex numbers by each other rounds more often
+            target.real, target.imag = total.real / extent, total.imag / extent
+        else:
+            np.copyto(target, total / total.dtype.type(extent), casting="unsafe")
 
 
 def _integer_mean(cells: Array, extent: int, target: Array) -> None:
