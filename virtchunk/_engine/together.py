@@ -28,6 +28,8 @@ __all__ = ("Step", "compute", "run_instantly", "run_together", "run_together_blo
 
 _MOST_THREADS = 16
 """Threads in which a blocking call waits for operations; callbacks have limits of their own."""
+_SLOW = 10 * SLICE
+"""Seconds from which on an operation is worth as many threads as there may be, at once."""
 _BETWEEN_CHECKS = 0.02
 """Seconds that a thread waits for its helpers before it sees whether it should stop them."""
 _WORTH_A_THREAD = 1 << 18
@@ -183,15 +185,17 @@ class _Threads:
         self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
 
-    def work(self, control: Control) -> None:
+    def work(self, control: Control, eagerly: bool = False) -> None:
         """Run operations until there are none left; never raises."""
         try:
+            if eagerly:
+                self._try_helper(eagerly)
             while (step := self._take()) is not None:
                 started = perf_counter()
                 step.run_blocking(control)
                 control.check()
-                if perf_counter() - started > SLICE:
-                    self._try_helper()
+                if (took := perf_counter() - started) > SLICE:
+                    self._try_helper(took > _SLOW)
         except BaseException as error:
             self._fail(error)
 
@@ -216,14 +220,14 @@ class _Threads:
             self.exhausted = step is None
             return step
 
-    def _try_helper(self) -> None:
+    def _try_helper(self, eagerly: bool) -> None:
         with self._lock:
             if self.exhausted or self.stopped or not self.missing:
                 return
             self.missing -= 1
             control = Control(self.control.deadline)
             thread = threading.Thread(
-                target=copy_context().run, args=(self.work, control), daemon=True
+                target=copy_context().run, args=(self.work, control, eagerly), daemon=True
             )
             self._controls.append(control)
             self._threads.append(thread)
