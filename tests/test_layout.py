@@ -22,7 +22,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"kvstore"}),
     frozenset({"_drivers"}),
     frozenset({"_blocking", "_chunk_sizes"})
-    | frozenset({"_copy", "_spec", "_store", "_stream", "_writing"})
+    | frozenset({"_copy", "_planned", "_spec", "_store", "_stream", "_writing"})
     | frozenset({"_chunks", "_operators", "_storage", "_view_html"}),
     frozenset({"_computed", "_derived", "_open"}),
     frozenset({"__init__"}),

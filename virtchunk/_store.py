@@ -11,15 +11,16 @@ import numpy.typing as npt
 
 from virtchunk._batch import Batch, check_batch, join
 from virtchunk._chunks import Chunks
-from virtchunk._drivers.driver import Driver, Options, WriteOperation
+from virtchunk._drivers.driver import NO_OPTIONS, Driver, Options, WriteOperation
 from virtchunk._engine.job import Progress
 from virtchunk._future import Future, WriteFutures
 from virtchunk._index.domain import IndexDomain
 from virtchunk._index.indexable import Assignable
-from virtchunk._index.operations import MovePlan, carry_out_move
+from virtchunk._index.operations import Plan
 from virtchunk._index.transform import IndexTransform
 from virtchunk._open_options import as_flag
 from virtchunk._operators import NoArithmetic
+from virtchunk._planned import planned
 from virtchunk._schema.dimension_units import transform_dimension_units
 from virtchunk._schema.dtype import DTypeLike, dtype
 from virtchunk._schema.dtype import dtype as DataType
@@ -45,7 +46,6 @@ __all__ = ("TensorStore", "check_transaction")
 
 Array: TypeAlias = "np.ndarray[Any, Any]"
 
-_NO_OPTIONS = Options()
 _new = object.__new__
 
 
@@ -127,7 +127,7 @@ class TensorStore(Assignable, NoArithmetic, Unstored):
         if "r" not in self._driver.mode:
             raise ValueError(f"{self!r} does not support reading: it has no read_function")
         if batch is None and progress is None and self._transaction is None:
-            return Future._of(self._driver.read(self._transform, order, _NO_OPTIONS))
+            return Future._of(self._driver.read(self._transform, order, NO_OPTIONS))
         options = Options(check_batch(batch), self._transaction, progress)
         return join(batch, self._driver.read(self._transform, order, options))
 
@@ -205,12 +205,8 @@ class TensorStore(Assignable, NoArithmetic, Unstored):
         view._transaction = self._transaction
         return view
 
-    def _moved(self, plan: MovePlan) -> TensorStore:
-        view = _new(_MovedView)
-        view._driver = self._driver
-        _set_transform(view, plan)
-        view._transaction = self._transaction
-        return view
+    def _planned(self, plan: Plan) -> TensorStore:
+        return _make_planned(self, plan)
 
     def with_transaction(self, transaction: Transaction | None) -> TensorStore:
         """Return a view of the same elements whose reads and writes belong to a transaction.
@@ -525,27 +521,7 @@ class TensorStore(Assignable, NoArithmetic, Unstored):
         return Future._resolved(self._with_transform(self._driver.resolved(self._transform)))
 
 
-_slot: Any = TensorStore.__dict__["_transform"]
-_set_transform = _slot.__set__
-
-
-class _MovedView(TensorStore):  # type: ignore[misc] # a state of it
-    """A view whose origin has been moved; becomes a plain one when its transform is first used.
-
-    Without building a transform, moving takes half the time. Until then the slot holds the plan of
-    the move, which has been checked.
-    """
-
-    __slots__ = ()
-
-    @property
-    def _transform(self) -> IndexTransform:  # type: ignore[override]
-        made = _slot.__get__(self)
-        if type(made) is tuple:
-            made = carry_out_move(made)
-            _set_transform(self, made)
-        self.__class__ = TensorStore  # after that: another thread may look between the two
-        return made  # type: ignore[no-any-return]
+_make_planned = planned(TensorStore)
 
 
 def check_transaction(transaction: object) -> Transaction | None:

@@ -11,6 +11,7 @@ import threading
 import weakref
 from collections import OrderedDict, deque
 from collections.abc import Callable, Collection
+from itertools import count
 from typing import TYPE_CHECKING, Any, TypeAlias, final
 
 import attrs
@@ -94,6 +95,7 @@ class CachePool:
         "_misses",
         "_order",
         "_revalidations",
+        "_single_hits",
         "_total",
         "total_bytes_limit",
     )
@@ -105,6 +107,7 @@ class CachePool:
         self._lock = threading.Lock()
         self._order: OrderedDict[Entry, None] = OrderedDict()
         self._total = 0
+        self._single_hits = count()  # counts without a lock: a step of it is atomic
         self._hits = self._misses = self._revalidations = self._evictions = 0
         self._caches: weakref.WeakSet[ChunkCache] = weakref.WeakSet()
         self._dropped: deque[dict[Key, Entry]] = deque()
@@ -129,7 +132,7 @@ class CachePool:
                 total_bytes_limit=self.total_bytes_limit,
                 total_bytes=self._total,
                 entries=len(self._order),
-                hits=self._hits,
+                hits=self._hits + _steps(self._single_hits),
                 misses=self._misses,
                 revalidations=self._revalidations,
                 evictions=self._evictions,
@@ -144,24 +147,21 @@ class CachePool:
 
     def used(self, entries: Collection[Entry]) -> None:
         """Count hits, and mark their entries as the most recently used."""
+        move = self._order.move_to_end
         for entry in entries:
-            self._touch(entry)
+            try:  # noqa: SIM105 - `suppress` is slow
+                move(entry)
+            except KeyError:  # evicted in the same moment
+                pass
         with self._lock:
             self._hits += len(entries)
 
     def used_one(self, entry: Entry) -> None:
-        """Do the same for one entry, twice as fast as `used`."""
-        self._touch(entry)
-        self._lock.acquire()
-        try:
-            self._hits += 1
-        finally:
-            self._lock.release()
-
-    def _touch(self, entry: Entry) -> None:
-        try:
+        """Do the same for one entry, without a lock."""
+        next(self._single_hits)
+        try:  # noqa: SIM105 - as above
             self._order.move_to_end(entry)
-        except KeyError:  # evicted in the same moment
+        except KeyError:
             pass
 
     def _insert(self, entry: Entry) -> None:
@@ -251,6 +251,11 @@ class ChunkCache:
         entry.owner = self.entries
         self.entries[entry.key] = entry
         self.pool._insert(entry)
+
+
+def _steps(counter: count[int]) -> int:
+    """Return how many steps a counter from zero has made; only its text tells without a step."""
+    return int(repr(counter)[len("count(") : -1])
 
 
 def _drop_all(pool: CachePool, entries: dict[Key, Entry]) -> None:

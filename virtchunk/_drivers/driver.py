@@ -21,7 +21,15 @@ from virtchunk._schema.unit import Unit
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ("Driver", "Options", "View", "WriteOperation", "check_finite", "resolve_within")
+__all__ = (
+    "NO_OPTIONS",
+    "Driver",
+    "Options",
+    "View",
+    "WriteOperation",
+    "check_finite",
+    "resolve_within",
+)
 
 Array: TypeAlias = "np.ndarray[Any, Any]"
 
@@ -37,6 +45,9 @@ class Options:
     """The transaction it belongs to."""
     progress: Progress | None = None
     """Called for each finished chunk."""
+
+
+NO_OPTIONS = Options()
 
 
 class WriteOperation(Operation[None], Protocol):

@@ -13,7 +13,8 @@ import numpy as np
 from virtchunk._cache.pool import CachePool
 from virtchunk._context.context import Context, live
 from virtchunk._control import Control
-from virtchunk._drivers.driver import Options, WriteOperation, check_finite
+from virtchunk._drivers.driver import NO_OPTIONS, Options, WriteOperation, check_finite
+from virtchunk._drivers.element import ReadElement
 from virtchunk._engine.fanout import run, run_blocking
 from virtchunk._engine.job import Job, Progress
 from virtchunk._engine.one import read_one, read_one_awaiting
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from anyio.lowlevel import EventLoopToken
 
     from virtchunk._grid.choice import ChunksLike
+    from virtchunk._index.plain_indexing import ElementPlan
 
 __all__ = ("VirtualDriver",)
 
@@ -190,7 +192,11 @@ class VirtualDriver:
         return None
 
     def read(
-        self, transform: IndexTransform, order: str, options: Options, into: Array | None = None
+        self,
+        transform: IndexTransform,
+        order: str,
+        options: Options = NO_OPTIONS,
+        into: Array | None = None,
     ) -> Operation[Array]:
         read = _Read(self, transform, order, options, into)
         if options.transaction is None:
@@ -198,6 +204,10 @@ class VirtualDriver:
         from virtchunk._drivers.transactional import StagedRead
 
         return StagedRead(options.transaction, self, read, options.progress)
+
+    def read_element(self, plan: ElementPlan) -> Operation[Array]:
+        """Prepare to read one element, without options."""
+        return ReadElement(self, plan)
 
     def write(
         self, transform: IndexTransform, source: Array, owned: bool, options: Options
@@ -238,6 +248,8 @@ def _rebuild(read_function: Any, write_function: Any, options: dict[str, Any]) -
 @final
 class _Read:
     """One read of a virtual view."""
+
+    __slots__ = ("driver", "into", "options", "order", "transform")
 
     def __init__(
         self,

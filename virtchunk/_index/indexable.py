@@ -23,8 +23,8 @@ from virtchunk._index.dim_selection import (
 )
 from virtchunk._index.index_terms import NumpyIndexingSpec
 from virtchunk._index.numpy_indexing import index, oindex, vindex
-from virtchunk._index.operations import plan_move
-from virtchunk._index.plain_indexing import index_at_point
+from virtchunk._index.operations import Plan, carry_out_move, plan_move
+from virtchunk._index.plain_indexing import element_transform, plan_element
 from virtchunk._index.slicing import slice_by_domain
 
 if TYPE_CHECKING:
@@ -43,11 +43,7 @@ def view_of(transform: IndexTransform, key: Any) -> IndexTransform:
       TypeError: If part of it has the wrong type.
     """
     kind = type(key)
-    if kind is tuple:
-        return index_at_point(transform, key) or index(transform, key)
-    if kind is int:
-        return index_at_point(transform, (key,)) or index(transform, key)
-    if kind is slice:
+    if kind is tuple or kind is slice or kind is int:
         return index(transform, key)
     if isinstance(key, DimExpression):
         return apply_expression(transform, key)
@@ -102,7 +98,9 @@ class _TranslateTo:
     def __getitem__(self, argument: Any) -> Any:
         owner = self._owner
         plan = plan_move(owner._get_transform(), argument)
-        return _translate_to(owner, argument) if plan is None else owner._moved(plan)
+        if plan is None:
+            return _translate_to(owner, argument)
+        return owner._planned((carry_out_move, plan))
 
     __iter__ = None
 
@@ -131,9 +129,10 @@ class DomainOperations:
         """Return what ``self`` becomes when indexing has made its transform this one."""
         raise NotImplementedError
 
-    def _moved(self, plan: operations.MovePlan) -> Self:
-        """Return what ``self`` becomes when its origin is moved as planned."""
-        return self._with_transform(operations.carry_out_move(plan))
+    def _planned(self, plan: Plan) -> Self:
+        """Return what ``self`` becomes when its transform is the one that is planned."""
+        build, argument = plan
+        return self._with_transform(build(argument))
 
     @property
     def translate_to(self) -> Subscript[Offsets, Self]:
@@ -279,7 +278,14 @@ class Indexable(DomainOperations):
           >>> ts.IndexTransform(input_shape=[10, 20, 30])[3:5, ..., 7].domain
           { [3, 5), [0, 20) }
         """
-        return self._with_transform(view_of(self._get_transform(), indices))
+        transform = self._get_transform()
+        kind: Any = type(indices)
+        if kind is tuple or kind is int:
+            point: Any = indices if kind is tuple else (indices,)
+            element = plan_element(transform, point)
+            if element is not None:
+                return self._planned((element_transform, element))
+        return self._with_transform(view_of(transform, indices))
 
     @property
     def oindex(self) -> Subscript[NumpyIndexingSpec, Self]:

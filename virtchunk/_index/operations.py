@@ -8,7 +8,7 @@ subscriptable properties of `virtchunk._index.indexable` turn it into a `ValueEr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
@@ -39,6 +39,9 @@ Vector: TypeAlias = int | tuple[int | None, ...] | None
 
 MovePlan: TypeAlias = "tuple[IndexTransform, tuple[int, ...], list[int], list[int]]"
 """What to move, its new origin, its new exclusive upper bounds, and by how much it moves."""
+
+Plan: TypeAlias = "tuple[Callable[[Any], IndexTransform], Any]"
+"""How to build a transform that has been checked: a function, and what it is called with."""
 
 _SINGLE: Final = OutputIndexMap._single
 

@@ -8,22 +8,14 @@ same result.
 from __future__ import annotations
 
 from operator import eq
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 
 from virtchunk._index.interval import INF, INF_UPPER, MAX_RANK, MIN_INDEX
 from virtchunk._index.output_map import IndexArray, OutputIndexMap
 from virtchunk._index.slicing import check_index, slice_interval
-from virtchunk._index.substitution import (
-    INT64_MAX,
-    INT64_MIN,
-    NO_DIMENSION,
-    crop,
-    entry_at,
-    output_overflow,
-    substitute,
-)
+from virtchunk._index.substitution import INT64_MAX, INT64_MIN, NO_DIMENSION, crop, substitute
 
 if TYPE_CHECKING:
     from virtchunk._index.domain import IndexDomain
@@ -35,12 +27,15 @@ _CONSTANT: Final = OutputIndexMap._constant
 _UNCHANGED: Final = (0, 1)
 """Offset and step of a dimension that is at most cropped."""
 
+ElementPlan: TypeAlias = "tuple[IndexTransform, list[int]]"
+"""A transform, and its output indices at one point."""
 
-def index_at_point(transform: IndexTransform, point: tuple[Any, ...]) -> IndexTransform | None:
-    """Apply one integer within the bounds for each dimension; else return ``None``.
 
-    Views of single elements are made by the million, and this takes half the time of
-    `index_by_slices`.
+def plan_element(transform: IndexTransform, point: tuple[Any, ...]) -> ElementPlan | None:
+    """Return what ``transform`` is at one integer within the bounds for each dimension.
+
+    Returns ``None`` if it is anything else, or index arrays are involved.  `element_transform` then
+    builds the view; both together take half the time of `index_by_slices`.
     """
     domain = transform.domain
     upper = domain.exclusive_max
@@ -54,22 +49,30 @@ def index_at_point(transform: IndexTransform, point: tuple[Any, ...]) -> IndexTr
         if not MIN_INDEX <= index < INF:
             return None
         dim += 1  # noqa: SIM113 - `enumerate` is slower
-    maps: list[OutputIndexMap] = []
+    element: list[int] = []
     for output in transform._output:
+        offset = output.offset
         old = output.input_dimension
         if old is not None:
             stride: Any = output.stride
-            offset = output.offset + stride * point[old]
+            offset += stride * point[old]
             if not INT64_MIN <= offset <= INT64_MAX:
-                raise output_overflow(offset, 0)
-            maps.append(_CONSTANT(offset))
-        elif output.index_array is None:
-            maps.append(output)
-        else:
-            maps.append(entry_at(output, domain.inclusive_min, point))
+                return None
+        elif output.index_array is not None:
+            return None
+        element.append(offset)
+    return transform, element
+
+
+def element_transform(plan: ElementPlan) -> IndexTransform:
+    """Return the transform of rank zero that is planned."""
+    transform, element = plan
+    maps: list[OutputIndexMap] = []
+    for coordinate in element:  # a comprehension is slower
+        maps.append(_CONSTANT(coordinate))  # noqa: PERF401
     global _scalar_domain
-    if _scalar_domain is None:
-        _scalar_domain = domain._trusted((), (), (), (), ())
+    if _scalar_domain is None:  # made late: the class of domains needs this module
+        _scalar_domain = transform.domain._trusted((), (), (), (), ())
     return transform._trusted(_scalar_domain, tuple(maps))
 
 

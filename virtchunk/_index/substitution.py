@@ -153,15 +153,6 @@ def _substitute_array(
     return OutputIndexMap._array(view, output.offset, stride, output._bounds)
 
 
-def entry_at(output: OutputIndexMap, origin: Sequence[int], point: Sequence[int]) -> OutputIndexMap:
-    """Return the constant map that an array map amounts to at one index of the domain."""
-    array: Any = output.index_array
-    position = [
-        0 if extent == 1 else point[dim] - origin[dim] for dim, extent in enumerate(array.shape)
-    ]
-    return constant_from_entry(output, int(array[tuple(position)]))
-
-
 def constant_from_entry(output: OutputIndexMap, entry: int) -> OutputIndexMap:
     """Return the constant map that an array map amounts to when ``entry`` is all that is left.
 
