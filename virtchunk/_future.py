@@ -35,6 +35,7 @@ T_co = TypeVar("T_co", covariant=True)
 T_contra = TypeVar("T_contra", contravariant=True)
 
 _PENDING, _RUNNING, _DONE = range(3)
+_new = object.__new__
 
 # Guards the few instructions of each change of state, of all futures; nothing waits under it. A
 # finalizer or a signal handler may run between any two instructions and complete a future in this
@@ -61,7 +62,9 @@ class NotStarted(RuntimeError):
 class Operation(Protocol[T_co]):
     """Work that a `Future` runs, in a task or in a thread, at most one run at a time.
 
-    A run that was cancelled may be started again from the beginning.
+    A run that was cancelled may be started again from the beginning. An operation may also have a
+    method ``peek()``, which returns the result if it is there at once, without calling or waiting
+    for anything, and None otherwise. It may be called before a run and beside one.
     """
 
     def run_blocking(self, control: Control) -> T_co:
@@ -136,9 +139,9 @@ class Future(Generic[T]):
             return cls._of(_Awaiting(future, home))
         return cls._resolved(future)
 
-    @classmethod
-    def _of(cls, operation: Operation[T] | None) -> Future[T]:
-        self = object.__new__(cls)
+    @staticmethod
+    def _of(operation: Operation[T] | None) -> Future[T]:
+        self: Future[T] = _new(Future)
         self._operation = operation
         self._state = _PENDING
         self._error = self._signal = self._callbacks = self._cancel_run = self._runner = None
@@ -211,6 +214,12 @@ class Future(Generic[T]):
             KeyboardInterrupt: On Ctrl-C, after the operation has been stopped.
             RuntimeError: In an event loop's own thread, if the callbacks are async: use ``await``.
         """
+        if self._state is _PENDING:
+            # Nothing to run, stop or wait for: an element from the cache takes half the time.
+            peek = getattr(self._operation, "peek", None)
+            value = None if peek is None else peek()
+            if value is not None and self._settle(value):
+                return value  # type: ignore[no-any-return]
         if self._state is not _DONE:
             self._finish(_monotonic(timeout, deadline))
         return self._outcome()
@@ -322,12 +331,15 @@ class Future(Generic[T]):
 
     def _claim(self, stop: Callable[[], object], loop: EventLoopToken | None) -> bool:
         """Become the one who runs the operation, if it is there to be run."""
-        with _transition:
+        _transition.acquire()
+        try:
             if self._operation is None or self._state is not _PENDING:
                 return False
             self._state = _RUNNING
             self._cancel_run, self._runner = stop, loop
             return True
+        finally:
+            _transition.release()
 
     async def _run_here(self, scope: anyio.CancelScope) -> T:
         operation = self._operation
@@ -391,7 +403,8 @@ class Future(Generic[T]):
             signal.set()
 
     def _settle(self, value: Any = None, error: BaseException | None = None) -> bool:
-        with _transition:
+        _transition.acquire()  # half the time of `with`
+        try:
             if self._state is _DONE:
                 return False
             self._value, self._error = value, error
@@ -399,6 +412,8 @@ class Future(Generic[T]):
             self._operation = self._cancel_run = self._runner = None
             signal, self._signal = self._signal, None
             callbacks, self._callbacks = self._callbacks, None
+        finally:
+            _transition.release()
         if signal is not None:
             signal.set()
         if callbacks is not None:
@@ -529,6 +544,9 @@ class WriteFutures:
         self._copy = copy
         self._commit = commit
 
+    def __repr__(self) -> str:
+        return repr(self._commit).replace("Future", "WriteFutures", 1)
+
     @property
     def copy(self) -> Future[None]:
         """Complete when the source is no longer referenced and may be changed.
@@ -536,9 +554,6 @@ class WriteFutures:
         Awaiting it (or its ``result()``) copies the source, and stores nothing yet.
         """
         return self._copy()
-
-    def __repr__(self) -> str:
-        return repr(self._commit).replace("Future", "WriteFutures", 1)
 
     @property
     def commit(self) -> Future[None]:
