@@ -160,7 +160,9 @@ def test_refusal_says_what_to_do_instead() -> None:
 def test_comparison_is_with_what_the_other_side_stands_for() -> None:
     assert dtype("int64") == int  # noqa: E721
     assert dtype("int64") == "int64"
-    assert np.dtype(">i8") == dtype("int64")
+    assert dtype("int64") == np.dtype(">i8")
+    assert np.dtype("i8") == dtype("int64")
+    assert np.dtype(">i8") != dtype("int64")  # NumPy compares, which knows of byte orders
     assert dtype("int64") != np.int32
 
 

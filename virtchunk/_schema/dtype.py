@@ -219,6 +219,12 @@ class dtype:
         return (dtype, (self._name,))
 
 
+# What NumPy looks for, so that `np.dtype(ts.int32)` and libraries that ask a view for its ``dtype``
+# work; not written in the class, where the name would hide that of the class from annotations.
+for _name in ("dtype", "__numpy_dtype__"):
+    setattr(dtype, _name, property(lambda self: self.numpy_dtype))
+
+
 DTypeLike: TypeAlias = "dtype | str | type | np.dtype[Any]"
 """What a ``dtype=`` argument accepts: see `dtype`."""
 
