@@ -30,7 +30,10 @@ def install(session: nox.Session, package: str, *groups: str) -> None:
 @nox.parametrize("trio", [True, False], ids=["trio", "asyncio-only"])
 def tests(session: nox.Session, trio: bool) -> None:
     """Run the tests against a built wheel, with all extras (trio is one) and with none."""
-    install(session, ".[all]" if trio else ".", "test")
+    if trio:
+        install(session, ".[all]", "test", "examples")
+    else:
+        install(session, ".", "test")
     session.run("pytest", *(session.posargs or ["tests"]))
 
 
