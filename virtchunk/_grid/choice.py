@@ -198,7 +198,8 @@ def _with_origin(
     Raises:
         ValueError: There is a hard constraint on another place.
     """
-    origin = constraints.grid_origin or DimConstraints.none(constraints.rank or 0)
+    nothing = (None,) * (constraints.rank or 0)
+    origin = constraints.grid_origin or DimConstraints(nothing, nothing)
     hard = [*origin.hard]
     for dim, cells in listed.items():
         lower, size = cells.inclusive_min, max(cells.sizes, default=1)

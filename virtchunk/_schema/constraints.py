@@ -14,7 +14,14 @@ import attrs
 
 from virtchunk._index.interval import MAX_RANK
 
-__all__ = ("DimConstraints", "add_constraint", "check_rank", "merge_rank")
+__all__ = (
+    "DimConstraints",
+    "add_constraint",
+    "add_values",
+    "check_rank",
+    "merge_rank",
+    "merge_values",
+)
 
 T = TypeVar("T", int, float)
 
@@ -83,30 +90,6 @@ class DimConstraints(Generic[T]):
     soft: tuple[T | None, ...]
     """The soft constraints; None where a dimension has none, or has a hard one."""
 
-    @classmethod
-    def none(cls, rank: int) -> DimConstraints[T]:
-        """No constraints on ``rank`` dimensions."""
-        nothing = (None,) * rank
-        return cls(nothing, nothing)
-
-    def add(self, values: Sequence[T | None], *, is_hard: bool) -> DimConstraints[T]:
-        """Return these constraints and one more for each dimension where ``values`` is not None.
-
-        Raises:
-            ValueError: Two hard constraints on one dimension differ.
-        """
-        if values.count(None) == len(values):
-            return self
-        pairs = [
-            add_constraint(hard, soft, new, is_hard=is_hard, where=f" for dimension {dim}")
-            for dim, (hard, soft, new) in enumerate(zip(self.hard, self.soft, values, strict=True))
-        ]
-        return DimConstraints(tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs))
-
-    def merge(self, other: DimConstraints[T], *, is_hard: bool = True) -> DimConstraints[T]:
-        """Return these constraints and those of ``other``; all as soft ones unless ``is_hard``."""
-        return self.add(other.hard, is_hard=is_hard).add(other.soft, is_hard=False)
-
     def or_none(self) -> DimConstraints[T] | None:
         """These constraints, or None if there is none: equal constraints are equal values."""
         constrained = any(value is not None for value in self.hard + self.soft)
@@ -117,3 +100,35 @@ class DimConstraints(Generic[T]):
         return tuple(
             soft if hard is None else hard for hard, soft in zip(self.hard, self.soft, strict=True)
         )
+
+
+def add_values(
+    known: DimConstraints[T] | None, values: Sequence[T | None], *, is_hard: bool
+) -> DimConstraints[T] | None:
+    """Return constraints and one more for each dimension where ``values`` is not None.
+
+    Constraints that constrain nothing are None here, so that equal constraints are equal values.
+
+    Raises:
+        ValueError: Two hard constraints on one dimension differ.
+    """
+    if values.count(None) == len(values):
+        return known
+    if known is None:
+        new, nothing = tuple(values), (None,) * len(values)
+        return DimConstraints(new, nothing) if is_hard else DimConstraints(nothing, new)
+    pairs = [
+        add_constraint(hard, soft, new, is_hard=is_hard, where=f" for dimension {dim}")
+        for dim, (hard, soft, new) in enumerate(zip(known.hard, known.soft, values, strict=True))
+    ]
+    return DimConstraints(tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs))
+
+
+def merge_values(
+    known: DimConstraints[T] | None, other: DimConstraints[T] | None, *, is_hard: bool = True
+) -> DimConstraints[T] | None:
+    """Return these constraints and those of ``other``; all as soft ones unless ``is_hard``."""
+    if other is None or (known is None and is_hard):
+        return known or other
+    known = add_values(known, other.hard, is_hard=is_hard)
+    return add_values(known, other.soft, is_hard=False)

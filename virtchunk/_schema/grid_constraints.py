@@ -9,7 +9,13 @@ from typing import final
 import attrs
 
 from virtchunk._index.interval import MAX_INDEX
-from virtchunk._schema.constraints import DimConstraints, add_constraint, merge_rank
+from virtchunk._schema.constraints import (
+    DimConstraints,
+    add_constraint,
+    add_values,
+    merge_rank,
+    merge_values,
+)
 
 __all__ = ("UNCONSTRAINED", "WHOLE_DOMAIN", "GridConstraints")
 
@@ -43,7 +49,11 @@ class GridConstraints:
             ValueError: They have another one already, or it is not a rank.
         """
         merged = merge_rank(self.rank, rank)
-        return self if merged == self.rank else attrs.evolve(self, rank=merged)
+        if merged == self.rank:
+            return self
+        return GridConstraints(
+            merged, self.shape, self.aspect_ratio, self.elements, self.elements_soft
+        )
 
     def add_shape(self, shape: Sequence[int | None], *, is_hard: bool) -> GridConstraints:
         """Return these constraints with extents added; None and 0 add nothing.
@@ -52,12 +62,17 @@ class GridConstraints:
             ValueError: The rank or a hard constraint conflicts, or an extent is invalid.
         """
         values = [_check_extent(extent, dim) for dim, extent in enumerate(shape)]
-        whole = [extent if extent == WHOLE_DOMAIN else None for extent in values]
-        exact = [None if extent == WHOLE_DOMAIN else extent for extent in values]
         rank = merge_rank(self.rank, len(values))
-        constraints = self.shape or DimConstraints.none(len(values))
-        constraints = constraints.add(exact, is_hard=is_hard).add(whole, is_hard=False)
-        return attrs.evolve(self, rank=rank, shape=constraints.or_none())
+        if is_hard and WHOLE_DOMAIN in values:
+            exact = [None if extent == WHOLE_DOMAIN else extent for extent in values]
+            whole = [extent if extent == WHOLE_DOMAIN else None for extent in values]
+            constraints = add_values(self.shape, exact, is_hard=True)
+            constraints = add_values(constraints, whole, is_hard=False)
+        else:
+            constraints = add_values(self.shape, values, is_hard=is_hard)
+        return GridConstraints(
+            rank, constraints, self.aspect_ratio, self.elements, self.elements_soft
+        )
 
     def add_aspect_ratio(
         self, aspect_ratio: Sequence[float | None], *, is_hard: bool
@@ -69,9 +84,8 @@ class GridConstraints:
         """
         values = [_check_ratio(ratio, dim) for dim, ratio in enumerate(aspect_ratio)]
         rank = merge_rank(self.rank, len(values))
-        constraints = self.aspect_ratio or DimConstraints.none(len(values))
-        constraints = constraints.add(values, is_hard=is_hard)
-        return attrs.evolve(self, rank=rank, aspect_ratio=constraints.or_none())
+        ratios = add_values(self.aspect_ratio, values, is_hard=is_hard)
+        return GridConstraints(rank, self.shape, ratios, self.elements, self.elements_soft)
 
     def add_elements(self, elements: int | None, *, is_hard: bool) -> GridConstraints:
         """Return these constraints with a number of elements added; None adds nothing.
@@ -82,7 +96,7 @@ class GridConstraints:
         hard, soft = add_constraint(
             self.elements, self.elements_soft, _check_elements(elements), is_hard=is_hard
         )
-        return attrs.evolve(self, elements=hard, elements_soft=soft)
+        return GridConstraints(self.rank, self.shape, self.aspect_ratio, hard, soft)
 
     def merge(self, other: GridConstraints, *, is_hard: bool = True) -> GridConstraints:
         """Return these constraints and those of ``other``, all as soft ones unless ``is_hard``.
@@ -92,31 +106,22 @@ class GridConstraints:
         Raises:
             ValueError: The ranks or two hard constraints conflict.
         """
-        merged = self.merge_aspect_ratio(other, is_hard=is_hard)
-        shape = merged.shape
-        if other.shape is not None:
-            shape = (shape or DimConstraints.none(len(other.shape.hard))).merge(
-                other.shape, is_hard=is_hard
-            )
+        rank = merge_rank(self.rank, other.rank or None)
+        ratios = merge_values(self.aspect_ratio, other.aspect_ratio, is_hard=is_hard)
+        shape = merge_values(self.shape, other.shape, is_hard=is_hard)
         hard, soft = add_constraint(
-            merged.elements, merged.elements_soft, other.elements, is_hard=is_hard
+            self.elements, self.elements_soft, other.elements, is_hard=is_hard
         )
         hard, soft = add_constraint(hard, soft, other.elements_soft, is_hard=False)
-        return attrs.evolve(merged, shape=shape, elements=hard, elements_soft=soft)
+        return GridConstraints(rank, shape, ratios, hard, soft)
 
-    def merge_aspect_ratio(
-        self, other: GridConstraints, *, is_hard: bool = True
-    ) -> GridConstraints:
+    def merge_aspect_ratio(self, other: GridConstraints) -> GridConstraints:
         """Return these constraints and the rank and aspect ratio of ``other``.
 
         Raises:
             ValueError: The ranks or two hard constraints conflict.
         """
-        merged = self.with_rank(other.rank or None)
-        if other.aspect_ratio is None:
-            return merged
-        ratios = merged.aspect_ratio or DimConstraints.none(len(other.aspect_ratio.hard))
-        return attrs.evolve(merged, aspect_ratio=ratios.merge(other.aspect_ratio, is_hard=is_hard))
+        return self.merge(GridConstraints(other.rank, None, other.aspect_ratio))
 
 
 UNCONSTRAINED = GridConstraints()

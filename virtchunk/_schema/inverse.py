@@ -17,7 +17,7 @@ import numpy as np
 
 from virtchunk._index.domain import IndexDomain
 from virtchunk._index.interval import INF, INF_UPPER, MAX_INDEX, MIN_INDEX
-from virtchunk._schema.constraints import DimConstraints
+from virtchunk._schema.constraints import DimConstraints, add_values
 from virtchunk._schema.fill_value import FillValue
 from virtchunk._schema.grid_constraints import UNCONSTRAINED, WHOLE_DOMAIN, GridConstraints
 from virtchunk._schema.layout_constraints import LAYOUT_UNCONSTRAINED, USAGES, LayoutConstraints
@@ -146,9 +146,8 @@ def _inverse_dims(
             result.append(None if value is None or affine is None else scale(value, *affine[1:]))
         return result
 
-    empty = DimConstraints[T].none(len(transform._output))
-    both = empty.add(carry(constraints.hard), is_hard=True)
-    return both.add(carry(constraints.soft), is_hard=False).or_none()
+    both = add_values(None, carry(constraints.hard), is_hard=True)
+    return add_values(both, carry(constraints.soft), is_hard=False)
 
 
 def _move(origin: int, offset: int, stride: int) -> int:

@@ -8,7 +8,7 @@ from typing import Any, SupportsFloat, SupportsIndex, SupportsInt, TypeAlias
 __all__ = (
     "Float",
     "Int",
-    "check_keywords",
+    "ordered_keywords",
     "parse_int",
     "parse_ints",
     "parse_optional_floats",
@@ -22,17 +22,21 @@ _INT64_MIN = -(2**63)
 _INT64_MAX = 2**63 - 1
 
 
-def check_keywords(function: str, given: Mapping[str, Any], known: Iterable[str]) -> None:
-    """Check the names of keyword arguments.
+def ordered_keywords(
+    function: str, given: Mapping[str, Any], known: Mapping[str, Any]
+) -> Iterable[str]:
+    """Return the names of keyword arguments in the order of those that there are.
 
     Raises:
         TypeError: One of them is not known.
     """
-    if unknown := set(given) - set(known):
+    if not given.keys() <= known.keys():
+        unknown = min(given.keys() - known.keys())
         raise TypeError(
-            f"{function}() got an unexpected keyword argument {min(unknown)!r}; "
+            f"{function}() got an unexpected keyword argument {unknown!r}; "
             f"it takes {', '.join(known)}"
         )
+    return given if len(given) <= 1 else [name for name in known if name in given]
 
 
 def parse_int(value: Any) -> int:
@@ -41,7 +45,7 @@ def parse_int(value: Any) -> int:
     Raises:
         TypeError: It is not an integer, or too large.
     """
-    result = _to_int(value)
+    result = value if type(value) is int else _to_int(value)
     if result is None:
         raise TypeError(f"expected an integer, got {value!r}")
     if not _INT64_MIN <= result <= _INT64_MAX:
@@ -98,6 +102,8 @@ def _parse_float(value: Any) -> float:
 
 
 def _iterate(values: Any) -> list[Any]:
+    if isinstance(values, (list, tuple)):
+        return list(values)
     if isinstance(values, (str, bytes, Mapping)):
         raise TypeError(f"expected one value for each dimension, got {values!r}")
     try:

@@ -12,7 +12,7 @@ from typing import Final, Literal, TypeAlias, final
 import attrs
 
 from virtchunk._index.interval import INF, MAX_INDEX, MIN_INDEX
-from virtchunk._schema.constraints import DimConstraints, merge_rank
+from virtchunk._schema.constraints import DimConstraints, add_values, merge_rank, merge_values
 from virtchunk._schema.grid_constraints import UNCONSTRAINED, GridConstraints
 
 __all__ = ("LAYOUT_UNCONSTRAINED", "USAGES", "LayoutConstraints", "Usage")
@@ -53,12 +53,14 @@ class LayoutConstraints:
         merged = merge_rank(self.rank, rank)
         if merged == self.rank:
             return self
-        return attrs.evolve(
-            self,
-            rank=merged,
-            write_chunk=self.write_chunk.with_rank(merged),
-            read_chunk=self.read_chunk.with_rank(merged),
-            codec_chunk=self.codec_chunk.with_rank(merged),
+        return LayoutConstraints(
+            merged,
+            self.inner_order,
+            self.inner_order_is_hard,
+            self.grid_origin,
+            self.write_chunk.with_rank(merged),
+            self.read_chunk.with_rank(merged),
+            self.codec_chunk.with_rank(merged),
         )
 
     def add_inner_order(self, inner_order: Sequence[int], *, is_hard: bool) -> LayoutConstraints:
@@ -81,8 +83,14 @@ class LayoutConstraints:
                 f"{list(self.inner_order or ())}, which was specified before; "
                 f"make one of them a soft constraint, or leave it out"
             )
-        return attrs.evolve(
-            merged, inner_order=new or None, inner_order_is_hard=is_hard and bool(new)
+        return LayoutConstraints(
+            merged.rank,
+            new or None,
+            is_hard and bool(new),
+            merged.grid_origin,
+            merged.write_chunk,
+            merged.read_chunk,
+            merged.codec_chunk,
         )
 
     def add_grid_origin(
@@ -95,9 +103,18 @@ class LayoutConstraints:
         """
         values = [_check_origin(origin, dim) for dim, origin in enumerate(grid_origin)]
         merged = self.with_rank(len(values))
-        constraints = self.grid_origin or DimConstraints.none(len(values))
-        constraints = constraints.add(values, is_hard=is_hard)
-        return attrs.evolve(merged, grid_origin=constraints.or_none())
+        return merged._with_origin(add_values(self.grid_origin, values, is_hard=is_hard))
+
+    def _with_origin(self, grid_origin: DimConstraints[int] | None) -> LayoutConstraints:
+        return LayoutConstraints(
+            self.rank,
+            self.inner_order,
+            self.inner_order_is_hard,
+            grid_origin,
+            self.write_chunk,
+            self.read_chunk,
+            self.codec_chunk,
+        )
 
     def with_grid(self, usage: Usage, grid: GridConstraints) -> LayoutConstraints:
         """Return these constraints with another grid, whose rank holds for all.
@@ -105,12 +122,15 @@ class LayoutConstraints:
         Raises:
             ValueError: The rank conflicts.
         """
-        merged = self.with_rank(grid.rank)
-        if usage == "write_chunk":
-            return attrs.evolve(merged, write_chunk=grid)
-        if usage == "read_chunk":
-            return attrs.evolve(merged, read_chunk=grid)
-        return attrs.evolve(merged, codec_chunk=grid)
+        rank = merge_rank(self.rank, grid.rank)
+        grids = [grid if name == usage else getattr(self, name) for name in USAGES]
+        return LayoutConstraints(
+            rank,
+            self.inner_order,
+            self.inner_order_is_hard,
+            self.grid_origin,
+            *[one.with_rank(rank) for one in grids],
+        )
 
     def merge_grid(self, usage: Usage, grid: GridConstraints) -> LayoutConstraints:
         """Return these constraints and those of ``grid`` on the chunks for ``usage``.
@@ -133,8 +153,7 @@ class LayoutConstraints:
             ValueError: The rank or a hard constraint conflicts.
         """
         merged = self.merge_grid("write_chunk", grid).merge_grid("read_chunk", grid)
-        codec_chunk = merged.codec_chunk.merge_aspect_ratio(grid)
-        return attrs.evolve(merged, codec_chunk=codec_chunk)
+        return merged.with_grid("codec_chunk", merged.codec_chunk.merge_aspect_ratio(grid))
 
     def merge(self, other: LayoutConstraints) -> LayoutConstraints:
         """Return these constraints and those of ``other``.
@@ -145,9 +164,7 @@ class LayoutConstraints:
         merged = self.with_rank(other.rank)
         if other.inner_order is not None:
             merged = merged.add_inner_order(other.inner_order, is_hard=other.inner_order_is_hard)
-        if other.grid_origin is not None:
-            merged = merged.add_grid_origin(other.grid_origin.hard, is_hard=True)
-            merged = merged.add_grid_origin(other.grid_origin.soft, is_hard=False)
+        merged = merged._with_origin(merge_values(merged.grid_origin, other.grid_origin))
         for usage in USAGES:
             merged = merged.merge_grid(usage, getattr(other, usage))
         return merged

@@ -10,7 +10,7 @@ from virtchunk._schema.json_value import format_json
 from virtchunk._schema.layout_arguments import (
     Float,
     Int,
-    check_keywords,
+    ordered_keywords,
     parse_int,
     parse_optional_floats,
     parse_optional_ints,
@@ -250,13 +250,12 @@ _SETTERS: Final[dict[str, Callable[[GridConstraints, Any], GridConstraints]]] = 
 def _parse_keywords(
     grid: GridConstraints, keywords: GridKeywords, function: str
 ) -> GridConstraints:
-    check_keywords(function, keywords, _SETTERS)
-    for name, add in _SETTERS.items():
-        value = keywords.get(name)
+    for name in ordered_keywords(function, keywords, _SETTERS):
+        value = keywords[name]  # type: ignore[literal-required]
         if value is None:
             continue
         try:
-            grid = add(grid, value)
+            grid = _SETTERS[name](grid, value)
         except (TypeError, ValueError) as error:
             raise type(error)(f"invalid {name}: {error}") from None
     return grid

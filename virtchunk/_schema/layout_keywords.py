@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias, TypedDict
 from virtchunk._schema.layout_arguments import (
     Float,
     Int,
-    check_keywords,
+    ordered_keywords,
     parse_ints,
     parse_optional_ints,
 )
@@ -134,13 +134,12 @@ def add_to_layout(
         TypeError: A keyword does not exist, or its value has the wrong type.
         ValueError: A value is out of range, or constraints conflict.
     """
-    check_keywords(function, keywords, _SETTERS)
-    for name, add in _SETTERS.items():
-        value = keywords.get(name)
+    for name in ordered_keywords(function, keywords, _SETTERS):
+        value = keywords[name]  # type: ignore[literal-required]
         if value is None:
             continue
         try:
-            layout = add(layout, value)
+            layout = _SETTERS[name](layout, value)
         except (TypeError, ValueError) as error:
             raise type(error)(f"invalid {name}: {error}") from None
     return layout

@@ -267,10 +267,9 @@ class Schema(Indexable):
 
 def _add(known: SchemaConstraints, new: SchemaKeywords, where: str) -> SchemaConstraints:
     """Add constraints that were given as keywords, in the order that the original does."""
-    if unknown := new.keys() - _ADDERS.keys():
-        raise TypeError(
-            f"{where}() got unexpected keywords {sorted(unknown)}; they are {[*_ADDERS]}"
-        )
+    if not new.keys() <= _ADDERS.keys():
+        unknown = sorted(new.keys() - _ADDERS.keys())
+        raise TypeError(f"{where}() got unexpected keywords {unknown}; they are {[*_ADDERS]}")
     for name, add in _ADDERS.items():
         value = new.get(name)
         if value is not None:

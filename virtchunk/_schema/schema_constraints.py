@@ -83,8 +83,12 @@ class SchemaConstraints:
         Raises:
             ValueError: Another one is known, or it is not a rank, or not one for the fill value.
         """
+        merged = self._merge_rank(rank, what)
+        return self if merged == self.rank else self._with(merged)
+
+    def _merge_rank(self, rank: int | None, what: str) -> int | None:
         if rank is None or rank == self.rank:
-            return self
+            return self.rank
         if self.rank is not None:
             raise ValueError(
                 f"{what} tells that the rank is {rank}, but {self.rank} was specified before"
@@ -92,7 +96,28 @@ class SchemaConstraints:
         check_rank(rank)
         if self.fill_value is not None:
             self.fill_value.check_rank(rank)
-        return attrs.evolve(self, rank=rank)
+        return rank
+
+    def _with(
+        self,
+        rank: int | None,
+        data_type: dtype | None = None,
+        domain: IndexDomain | None = None,
+        layout: LayoutConstraints | None = None,
+        codec: CodecSpec | None = None,
+        fill_value: FillValue | None = None,
+        dimension_units: DimensionUnits | None = None,
+    ) -> SchemaConstraints:
+        """Return the same with another rank, and what else is given."""
+        return SchemaConstraints(
+            rank,
+            self.data_type if data_type is None else data_type,
+            self.domain if domain is None else domain,
+            self.layout if layout is None else layout,
+            self.codec if codec is None else codec,
+            self.fill_value if fill_value is None else fill_value,
+            self.dimension_units if dimension_units is None else dimension_units,
+        )
 
     def with_dtype(self, data_type: dtype | None) -> SchemaConstraints:
         """Return these constraints with a data type.
@@ -107,7 +132,7 @@ class SchemaConstraints:
                 f"dtype {data_type.name} differs from dtype {self.data_type.name}, "
                 "which was specified before"
             )
-        return attrs.evolve(self, data_type=data_type)
+        return self._with(self.rank, data_type=data_type)
 
     def with_domain(self, domain: IndexDomain | None, what: str = "domain") -> SchemaConstraints:
         """Return these constraints with a domain merged in.
@@ -121,12 +146,12 @@ class SchemaConstraints:
         """
         if domain is None:
             return self
-        ranked = self.with_rank(domain.rank, what)
+        rank = self._merge_rank(domain.rank, what)
         if self.domain is not None:
             domain = merge_domains(self.domain, domain)
         if self.fill_value is not None:
             self.fill_value.check_domain(domain)
-        return attrs.evolve(ranked, domain=domain)
+        return self._with(rank, domain=domain)
 
     def with_layout(self, layout: LayoutConstraints) -> SchemaConstraints:
         """Return these constraints with a chunk layout merged in.
@@ -136,10 +161,10 @@ class SchemaConstraints:
         """
         if layout is LAYOUT_UNCONSTRAINED:
             return self
-        ranked = self.with_rank(layout.rank, "chunk_layout")
+        rank = self._merge_rank(layout.rank, "chunk_layout")
         if self.layout is not LAYOUT_UNCONSTRAINED:
             layout = self.layout.merge(layout)
-        return attrs.evolve(ranked, layout=layout)
+        return self._with(rank, layout=layout)
 
     def with_codec(self, codec: CodecSpec | None) -> SchemaConstraints:
         """Return these constraints with a codec merged in.
@@ -150,7 +175,7 @@ class SchemaConstraints:
         if codec is None:
             return self
         merged = codec if self.codec is None else self.codec._merge(codec)
-        return attrs.evolve(self, codec=merged)
+        return self._with(self.rank, codec=merged)
 
     def with_fill_value(self, fill_value: FillValue | None) -> SchemaConstraints:
         """Return these constraints with a fill value.
@@ -165,7 +190,7 @@ class SchemaConstraints:
         elif self.rank is not None:
             fill_value.check_rank(self.rank)
         if self.fill_value is None:
-            return attrs.evolve(self, fill_value=fill_value)
+            return self._with(self.rank, fill_value=fill_value)
         if self.fill_value != fill_value:
             raise ValueError(
                 f"fill_value {fill_value} of dtype {fill_value.data_type.name} differs from "
@@ -182,10 +207,10 @@ class SchemaConstraints:
         """
         if not units:
             return self
-        ranked = self.with_rank(len(units), "dimension_units")
+        rank = self._merge_rank(len(units), "dimension_units")
         if self.dimension_units is not None:
             units = merge_dimension_units(self.dimension_units, units)
-        return attrs.evolve(ranked, dimension_units=units if any(units) else None)
+        return self._with(rank, dimension_units=units if any(units) else None)
 
     def merge(self, new: SchemaConstraints) -> SchemaConstraints:
         """Return the constraints that satisfy both.

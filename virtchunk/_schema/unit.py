@@ -215,7 +215,7 @@ def _from_text(text: str) -> tuple[float, str]:
     match = _NUMBER.match(text)
     if match is not None:
         number = float(match[0])
-        if _is_zero(match[0]) or sys.float_info.min <= abs(number) < math.inf:
+        if sys.float_info.min <= abs(number) < math.inf or _is_zero(match[0]):
             return number, text[match.end() :].strip(_SPACES)
     return 1.0, text
 
