@@ -59,9 +59,11 @@ def wait_for(view: TensorStore, start: Callable[[], Future[T]], backend: Backend
 
 def _may_need_loop(view: TensorStore) -> bool:
     driver: Any = view._driver
+    if driver.instant:
+        return False
     source = getattr(driver, "source", None)
     if source is None:  # what is below a view of views is not looked into
-        return bool(driver.name != "array")
+        return True
     return source.loop is None and (source.read_is_async or source.write_is_async)
 
 

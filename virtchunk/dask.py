@@ -58,7 +58,7 @@ def to_dask(view: TensorStore, *, chunks: Any = None, backend: Backend = "asynci
     sizes = da.core.normalize_chunks(own, view.shape, dtype=element)
     if chunks is not None:
         sizes = da.core.normalize_chunks(chunks, view.shape, dtype=element, previous_chunks=sizes)
-    return da.from_array(
+    array: DaskArray = da.from_array(
         _Window(view, backend),
         chunks=sizes,
         name=f"virtchunk-{_base().tokenize(view, sizes)}",
@@ -67,6 +67,7 @@ def to_dask(view: TensorStore, *, chunks: Any = None, backend: Backend = "asynci
         inline_array=True,
         meta=np.empty((0,) * view.ndim, element),
     )
+    return array
 
 
 def store(
@@ -114,17 +115,21 @@ def store(
             f"the array has shape {array.shape}, the view {view.shape}: store() broadcasts nothing"
         )
     check_cast(array.dtype, view.dtype)
-    fitting = [
-        have if want is None or set(accumulate(have)) <= set(accumulate(want)) else want
-        for have, want in zip(array.chunks, chunk_sizes(view), strict=True)
-    ]
+    fitting = tuple(map(_fitting, array.chunks, chunk_sizes(view)))
     return da.store(
-        array.rechunk(tuple(fitting)),
+        array.rechunk(fitting),
         _Window(view, backend),
         lock=False,
         compute=compute,
         **kwargs,
     )
+
+
+def _fitting(have: tuple[int, ...], want: tuple[int, ...] | None) -> tuple[int, ...]:
+    """Return chunk sizes, if possible those there are, that begin where others do."""
+    if want is None or set(accumulate(have)) <= set(accumulate(want)):
+        return have
+    return want
 
 
 @final
@@ -236,9 +241,12 @@ def from_dask(
             f"the chunks of the array are of type {type(array._meta).__name__}, but have to be "
             "NumPy arrays; convert them first, with map_blocks(numpy.asarray) or ma.filled()"
         )
+    element = infer_dtype(array.dtype)
+    if array.dtype.kind == "V" and array.dtype != element.numpy_dtype:
+        raise ValueError(f"there is no data type of views for {array.dtype}")
     return virtual_chunked(
         _Blocks(array, scheduler),
-        dtype=infer_dtype(array.dtype),
+        dtype=element,
         shape=array.shape,
         chunks=array.chunks,
         context=context,
@@ -258,7 +266,7 @@ class _Blocks:
     array: Any
     scheduler: Any = None
 
-    def __call__(self, domain: IndexDomain, target: Array, params: object) -> _Submitted | None:
+    def __call__(self, domain: IndexDomain, target: Array, params: object) -> Any:
         block = self.array[domain.index_exp]
         client = self._client()
         if client is not None:
@@ -269,16 +277,16 @@ class _Blocks:
         return None
 
     def _client(self) -> Any:
-        """Return the client of a cluster whose futures can be waited for, if there is one."""
+        """Return the client of a cluster whose futures can be waited for, if one is to compute."""
         distributed = sys.modules.get("distributed")
         if distributed is None or _in_worker():
             return None
-        client = self.scheduler
-        if client is None and _base().config.get("scheduler", None) is None:
-            with suppress(ValueError):
-                client = distributed.get_client()
-        usable = isinstance(client, distributed.Client) and not client.asynchronous
-        return client if usable else None
+        wanted = self.scheduler or _base().config.get("scheduler", None)
+        if wanted in {None, "distributed", "dask.distributed"}:
+            with suppress(ValueError):  # there is no client
+                wanted = distributed.get_client()
+        usable = isinstance(wanted, distributed.Client) and not wanted.asynchronous
+        return wanted if usable else None
 
     def __dask_tokenize__(self) -> object:
         return ("virtchunk.from_dask", self.array.name)

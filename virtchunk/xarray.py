@@ -7,30 +7,29 @@ box or the grid of points that remains when values are asked for.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Iterable
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, TypeAlias, final
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, final
 
 import numpy as np
 
 from virtchunk._blocking import Backend, wait_for
 from virtchunk._chunk_sizes import chunk_sizes
 from virtchunk._extras import needed
-from virtchunk._schema.unit import Unit
 from virtchunk._spec import Spec
 from virtchunk._spec.open import open as open_spec
 from virtchunk._store import TensorStore
 
 if TYPE_CHECKING:
-    import pandas as pd
     import xarray as xr
     from xarray.backends import BackendArray, BackendEntrypoint
     from xarray.core import indexing
 else:
     xr = needed("xarray", "xarray")
-    pd = import_module("pandas")
     indexing = import_module("xarray.core.indexing")
-    from xarray.backends import BackendArray, BackendEntrypoint
+    BackendArray, BackendEntrypoint = xr.backends.BackendArray, xr.backends.BackendEntrypoint
+
+pd: Any = needed("pandas", "xarray")
 
 __all__ = ("ViewBackendEntrypoint", "to_xarray")
 
@@ -56,8 +55,9 @@ def to_xarray(
     sizes = {dim: _preferred(found) for dim, found in zip(dims, chunk_sizes(view), strict=True)}
     data = indexing.LazilyIndexedArray(_ViewArray(view, backend))
     preferred = {dim: size for dim, size in sizes.items() if size is not None}
-    variable = xr.Variable(dims, data, encoding={"preferred_chunks": preferred})
-    return xr.DataArray(variable, coords=_coordinates(view, dims), name=name)
+    array = xr.DataArray(xr.Variable(dims, data), coords=_coordinates(view, dims), name=name)
+    array.encoding["preferred_chunks"] = preferred  # what chunks={} of open_dataset asks for
+    return array
 
 
 @final
@@ -75,7 +75,7 @@ class ViewBackendEntrypoint(BackendEntrypoint):
     """
 
     description = "Open views of virtchunk"
-    open_dataset_parameters = (
+    open_dataset_parameters: ClassVar[tuple[Any, ...] | None] = (
         "filename_or_obj",
         "drop_variables",
         "name",
@@ -87,7 +87,7 @@ class ViewBackendEntrypoint(BackendEntrypoint):
         """Say whether this is a view or a spec."""
         return isinstance(filename_or_obj, (TensorStore, Spec))
 
-    def open_dataset(  # type: ignore[override] # as in xarray's own engines
+    def open_dataset(
         self,
         filename_or_obj: Any,
         *,
@@ -123,7 +123,7 @@ def _opened(found: Any, allow_import: bool) -> TensorStore:
         module, colon, path = found.partition(":")
         if not (module and colon and path):
             raise ValueError(f'a view is named as "module:name", got {found!r}')
-        value = import_module(module)
+        value: Any = import_module(module)
         for part in path.split("."):
             value = getattr(value, part)
         if not isinstance(value, TensorStore):
@@ -199,7 +199,7 @@ def _dims(labels: tuple[str, ...]) -> tuple[str, ...]:
 
 def _preferred(sizes: tuple[int, ...] | None) -> int | tuple[int, ...] | None:
     """Return chunk sizes as short as possible."""
-    if sizes is None:
+    if sizes is None or sizes == (0,):
         return None
     alike = len(set(sizes[:-1])) <= 1 and sizes[-1] <= sizes[0]
     return sizes[0] if alike else sizes

@@ -12,6 +12,7 @@ import anyio.lowlevel
 
 from virtchunk._bridge import run_in_loop
 from virtchunk._cache.pool import Entry
+from virtchunk._control import Control, NoLoopError
 from virtchunk._engine.claims import Follower
 from virtchunk._engine.errand import check_cancelled, run_errand
 from virtchunk._engine.steps import Call, Steps
@@ -92,9 +93,10 @@ def wait_blocking(returned: Any, worker: Worker) -> Any:
                 "the callback returned an awaitable, which cannot be waited for by a blocking call "
                 "in the event loop's own thread; use `await t.read()` or `await t.write(...)`"
             )
-        raise ValueError(
+        raise NoLoopError(
             "no event loop specified and thread does not have a running event loop: the callback "
-            "returned an awaitable; use `await`, or pass loop= to virtual_chunked"
+            "returned an awaitable; use `await`, or pass loop= to virtual_chunked",
+            Control(),  # nobody's: the operation has begun
         )
     return run_in_loop(loop, partial(_await, returned), check=worker.check)
 
