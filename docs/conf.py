@@ -28,7 +28,8 @@ napoleon_numpy_docstring = False
 nitpicky = True
 nitpick_ignore_regex = [
     # Names of other projects: their pages are not read at build time, which needs no network.
-    ("py:.*", r"(anyio|asyncio|attr|collections|concurrent|contextvars|np|npt|numpy)\..*"),
+    ("py:.*", r"(anyio|asyncio|attr|collections|concurrent|contextvars|dask|np|npt|numpy)\..*"),
+    ("py:.*", r"(rich|xarray|zarr)\..*"),
     ("py:.*", r"(types|typing|typing_extensions)\..*"),
     ("py:.*", r"(builtins\.)?[a-z_]+"),
     # Types that a signature names and that have no page of their own.
