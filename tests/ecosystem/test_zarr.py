@@ -183,6 +183,15 @@ def test_chunks_are_those_of_the_view_but_no_larger_than_all_of_it() -> None:
     assert zarr.open_array(view.as_zarr_store(chunks=[5, 6]))[...].sum() == 600
 
 
+def test_irregular_chunks_are_shown_as_regular_ones() -> None:
+    fake = FakeBackend(content())
+    view = fake.view(chunks=((3, 2, 2), (4, 4, 3)))
+
+    array = zarr.open_array(view.as_zarr_store())
+
+    np.testing.assert_array_equal(array[...], content())
+
+
 def test_async_callbacks_run_in_the_loop_of_zarr() -> None:
     async def fill(domain: ts.IndexDomain, array: Array, params: Any) -> None:
         await anyio.lowlevel.checkpoint()
