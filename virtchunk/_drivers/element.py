@@ -9,12 +9,13 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Any, TypeAlias, final
 
+import numpy as np
+
+from virtchunk._engine.one import read_one
 from virtchunk._grid.regular import RegularDimension
 from virtchunk._index.plain_indexing import element_transform
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from virtchunk._control import Control
     from virtchunk._drivers.virtual import VirtualDriver
     from virtchunk._future import Operation
@@ -71,6 +72,34 @@ class ReadElement:
         copy: Array = entry.array[tuple(part)].copy()
         return copy
 
+    def _piece(self) -> tuple[Any, ...] | None:
+        """Return the element as a piece of a partition; None if it is outside the base."""
+        grid = self.driver.grid
+        lowers: list[int] = []
+        uppers: list[int] = []
+        part: list[Any] = []
+        dimension = 0
+        for coordinate in self.plan[1]:
+            cells = grid[dimension]
+            low, high = cells.inclusive_min, cells.exclusive_max
+            if not low <= coordinate < high:
+                return None
+            if type(cells) is RegularDimension:  # as above
+                size = cells.size
+                lower = coordinate - (coordinate - cells.origin) % size
+                upper = lower + size
+                lower = lower if lower > low else low  # noqa: FURB136
+                upper = upper if upper < high else high  # noqa: FURB136
+            else:
+                lower, upper = cells.bounds(coordinate)
+            lowers.append(lower)
+            uppers.append(upper)
+            part.append(coordinate - lower)
+            dimension += 1  # noqa: SIM113
+        part.append(...)
+        # Never "covers", which would have the callback fill the result itself, of another shape.
+        return tuple(lowers), tuple(uppers), None, ..., tuple(part), False
+
     def _general(self) -> Operation[Array]:
         return self.driver.read(element_transform(self.plan), "C")
 
@@ -78,6 +107,13 @@ class ReadElement:
         return self._general().describe()
 
     def run_blocking(self, control: Control) -> Array:
+        driver = self.driver
+        source = driver.source
+        piece = self._piece()
+        if piece is not None:
+            result = np.empty((), source.dtype)
+            if read_one(source, piece, result, driver.staleness_bound(), None, control.check):
+                return result
         return self._general().run_blocking(control)
 
     async def run(self) -> Array:

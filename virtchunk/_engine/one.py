@@ -83,7 +83,7 @@ def read_one(
         returned: Any = source.read_function(
             source.make_domain(lower, upper, index_exp),
             array if covers else array.view(),
-            VirtualChunkedReadParameters(b"", bound, batch),
+            VirtualChunkedReadParameters._trusted(b"", bound, batch),
         )
         if returned is not None:
             returned = wait_blocking(returned, worker)

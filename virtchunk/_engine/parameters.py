@@ -24,9 +24,15 @@ __all__ = (
 Stamp: TypeAlias = FutureLike[TimestampedStorageGeneration | None]
 
 
+class _Fields:
+    """The fields of `VirtualChunkedReadParameters`, writable: a third of the time to make one."""
+
+    __slots__ = ("__weakref__", "batch", "if_not_equal", "staleness_bound")
+
+
 @final
 @attrs.frozen
-class VirtualChunkedReadParameters:
+class VirtualChunkedReadParameters(_Fields):
     """Options of a chunk read, the third argument of a ``read_function``."""
 
     if_not_equal: bytes = b""
@@ -37,6 +43,17 @@ class VirtualChunkedReadParameters:
     ``-inf`` if any content does."""
     batch: Batch | None = None
     """The batch that the read belongs to, to be passed on to reads of other views and stores."""
+
+    @staticmethod
+    def _trusted(
+        if_not_equal: bytes, staleness_bound: float, batch: Batch | None
+    ) -> VirtualChunkedReadParameters:
+        self: Any = _Fields()
+        self.if_not_equal = if_not_equal
+        self.staleness_bound = staleness_bound
+        self.batch = batch
+        self.__class__ = VirtualChunkedReadParameters
+        return self  # type: ignore[no-any-return]
 
 
 @final

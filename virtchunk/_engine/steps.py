@@ -100,7 +100,7 @@ def _compute(
         return cached
     shape = tuple(map(sub, upper, key))
     array = source.allocate(shape)
-    params = VirtualChunkedReadParameters(
+    params = VirtualChunkedReadParameters._trusted(
         b"" if cached is None else cached.generation, bound, batch
     )
     if source.cache is not None:
