@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias
 
 from virtchunk._drivers.driver import check_finite
@@ -13,7 +14,10 @@ if TYPE_CHECKING:
 __all__ = ("ChunkSizes", "chunk_sizes", "chunks_text", "sizes_along")
 
 ChunkSizes: TypeAlias = "tuple[tuple[int, ...] | None, ...]"
-"""For each dimension the extents of its chunks, in order; None where they are no intervals."""
+"""For each dimension the extents of its chunks; None where they are no intervals, or too many."""
+
+_MOST = 1 << 16
+"""Chunks along one dimension that are listed."""
 
 _SHOWN = 6
 """Sizes of irregular chunks that are shown of one dimension."""
@@ -36,9 +40,10 @@ def chunk_sizes(view: TensorStore) -> ChunkSizes:
 
 
 def sizes_along(view: TensorStore, dim: int) -> tuple[int, ...] | None:
-    """Return the extents of the chunks along one dimension; None where they are no intervals.
+    """Return the extents of the chunks along one dimension, in order.
 
-    The dimension must be bounded; no dimension may be empty.
+    None where they are no intervals, or too many to be listed. The dimension must be bounded; no
+    dimension may be empty.
     """
     bounds = zip(view.domain.inclusive_min, view.domain.exclusive_max, strict=True)
     inside = [low if low > -INF else min(0, high - 1) for low, high in bounds]
@@ -46,7 +51,10 @@ def sizes_along(view: TensorStore, dim: int) -> tuple[int, ...] | None:
     cut = line._driver.cut(line._transform)
     if cut.scattered:
         return None
-    parts = [cut.region(piece)[0] for piece in cut.pieces()]
+    pieces = list(islice(cut.pieces(), _MOST + 1))
+    if len(pieces) > _MOST:
+        return None
+    parts = [cut.region(piece)[0] for piece in pieces]
     return tuple(part.stop - part.start for part in sorted(parts, key=lambda part: part.start))
 
 

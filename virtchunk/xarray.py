@@ -52,7 +52,8 @@ def to_xarray(
     if not view.readable:
         raise ValueError(f"{view!r} does not support reading: it has no read_function")
     dims = _dims(view.domain.labels)
-    sizes = {dim: _preferred(found) for dim, found in zip(dims, chunk_sizes(view), strict=True)}
+    shape = view.chunk_layout.read_chunk.shape or (None,) * view.rank
+    sizes = dict(zip(dims, map(_preferred, chunk_sizes(view), shape), strict=True))
     data = indexing.LazilyIndexedArray(_ViewArray(view, backend))
     preferred = {dim: size for dim, size in sizes.items() if size is not None}
     array = xr.DataArray(xr.Variable(dims, data), coords=_coordinates(view, dims), name=name)
@@ -197,10 +198,10 @@ def _dims(labels: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _preferred(sizes: tuple[int, ...] | None) -> int | tuple[int, ...] | None:
-    """Return chunk sizes as short as possible."""
+def _preferred(sizes: tuple[int, ...] | None, size: int | None) -> int | tuple[int, ...] | None:
+    """Return chunk sizes as short as possible; the size that the layout tells if they are many."""
     if sizes is None or sizes == (0,):
-        return None
+        return size or None
     alike = len(set(sizes[:-1])) <= 1 and sizes[-1] <= sizes[0]
     return sizes[0] if alike else sizes
 
