@@ -91,7 +91,6 @@ from virtchunk._schema.named_dtypes import ustring as ustring
 from virtchunk._schema.schema import Schema as Schema
 from virtchunk._schema.unit import Unit as Unit
 from virtchunk._store import TensorStore as TensorStore
-from virtchunk.kvstore import KvStore as KvStore
 
 if _TYPE_CHECKING:
     from virtchunk._computed import ComputeFunction as ComputeFunction
@@ -106,6 +105,7 @@ if _TYPE_CHECKING:
     from virtchunk._spec import Spec as Spec
     from virtchunk._spec.open import open as open  # noqa: A004 - the name it has there, too
     from virtchunk._transaction import Transaction as Transaction
+    from virtchunk.kvstore import KvStore as KvStore
     from virtchunk.dask import from_dask as from_dask
     from virtchunk.zarr import from_zarr as from_zarr
 
@@ -196,6 +196,7 @@ __all__ = (
 _LATE = {
     "ComputeFunction": "virtchunk._computed",
     "DownsampleMethod": "virtchunk._derived",
+    "KvStore": "virtchunk.kvstore",
     "Spec": "virtchunk._spec",
     "Transaction": "virtchunk._transaction",
     "cast": "virtchunk._derived",
@@ -222,6 +223,8 @@ def _publish(value: object) -> None:
 
 
 def __getattr__(name: str) -> object:
+    if name == "kvstore":
+        return _import_module("virtchunk.kvstore")
     if name not in _LATE:
         raise AttributeError(f"module 'virtchunk' has no attribute {name!r}")
     value: object = getattr(_import_module(_LATE[name]), name)
