@@ -308,7 +308,8 @@ class ViewParticipant:
     def __init__(self, driver: VirtualDriver, transaction: Transaction) -> None:
         self.driver = driver
         source = driver.source
-        self.buffers = ChunkBuffers(source.allocate, source.dtype.itemsize, transaction._reserve)
+        reserve = transaction._memory.reserve
+        self.buffers = ChunkBuffers(source.allocate, source.dtype.itemsize, reserve)
 
     @property
     def total(self) -> int:
@@ -376,7 +377,7 @@ class ArrayParticipant:
         self.driver = driver
         array = driver.array
         self.buffers = ChunkBuffers(
-            partial(np.empty, dtype=array.dtype), array.itemsize, transaction._reserve
+            partial(np.empty, dtype=array.dtype), array.itemsize, transaction._memory.reserve
         )
 
     @property

@@ -14,7 +14,7 @@ from virtchunk._signal import Signal
 if TYPE_CHECKING:
     from virtchunk._control import Control
 
-__all__ = ("Changes", "Counter", "Participant", "ProgressFunction")
+__all__ = ("Changes", "Counter", "Memory", "Participant", "ProgressFunction")
 
 ProgressFunction: TypeAlias = Callable[[int, int, int], object]
 
@@ -50,6 +50,42 @@ class Participant(Protocol):
 
 
 @final
+class Memory:
+    """How many bytes a transaction holds, and may hold.
+
+    Participants have this and not the transaction, so that one that is dropped is gone at once.
+    """
+
+    __slots__ = ("limit", "lock", "total_bytes")
+
+    def __init__(self, limit: int | None) -> None:
+        self.limit = limit
+        self.lock = threading.Lock()
+        self.total_bytes = 0
+
+    def reserve(self, nbytes: int) -> None:
+        """Account for memory before it is taken; less than 0 gives some back.
+
+        Raises:
+            MemoryError: There would be more than the limit permits. Nothing was changed.
+        """
+        with self.lock:
+            held, limit = self.total_bytes, self.limit
+            if limit is None or nbytes <= 0 or held + nbytes <= limit:
+                self.total_bytes += nbytes
+                return
+        raise MemoryError(
+            f"the transaction holds {held:_} bytes and would need {nbytes:_} more for this write, "
+            f"but its total_bytes_limit is {limit:_}; commit it, and go on in a new one"
+        )
+
+    def clear(self) -> None:
+        """Forget all: the transaction has ended."""
+        with self.lock:
+            self.total_bytes = 0
+
+
+@final
 class Changes:
     """What a transaction and its commit have in common.
 
@@ -61,15 +97,14 @@ class Changes:
         "aborted",
         "atomic",
         "idle",
-        "limit",
         "lock",
+        "memory",
         "participants",
         "progress",
         "repeatable_read",
         "runs",
         "started",
         "total",
-        "total_bytes",
         "unit",
         "writers",
     )
@@ -77,11 +112,10 @@ class Changes:
     def __init__(self, atomic: bool, repeatable_read: bool, limit: int | None) -> None:
         self.atomic = atomic
         self.repeatable_read = repeatable_read
-        self.limit = limit
+        self.memory = Memory(limit)
         self.lock = threading.Lock()
         self.started = self.aborted = False
         self.participants: dict[int, Participant] = {}
-        self.total_bytes = 0
         self.total = 0
         """How many chunks and keys there were when the commit began."""
         self.unit: tuple[object, Callable[[], str]] | None = None
@@ -98,6 +132,7 @@ class Changes:
     def _after_fork(self) -> None:
         self.lock = threading.Lock()
         self.writers, self.idle = 0, None
+        self.memory.lock = threading.Lock()
 
     def __del__(self) -> None:
         left = self.left()
@@ -159,17 +194,6 @@ class Changes:
             known, known_name = self.unit
         return None if known == unit else known_name()
 
-    def reserve(self, nbytes: int) -> None:
-        with self.lock:
-            held, limit = self.total_bytes, self.limit
-            if limit is None or nbytes <= 0 or held + nbytes <= limit:
-                self.total_bytes += nbytes
-                return
-        raise MemoryError(
-            f"the transaction holds {held:_} bytes and would need {nbytes:_} more for this write, "
-            f"but its total_bytes_limit is {limit:_}; commit it, and go on in a new one"
-        )
-
     # -- its end -----------------------------------------------------------------------------
 
     def start(self, progress: ProgressFunction | None = None) -> bool:
@@ -193,7 +217,8 @@ class Changes:
         with self.lock:
             if not self.started:
                 self.aborted = True
-            self.participants, self.total_bytes = {}, 0
+            self.participants = {}
+        self.memory.clear()
 
     def begin(self) -> Signal | None:
         """Begin or resume the commit; return what to wait for first."""

@@ -16,9 +16,9 @@ __all__ = ("transaction_html",)
 def transaction_html(transaction: Transaction) -> str:
     """Render a transaction; this neither commits it nor waits."""
     changes = transaction._changes
-    held = bytes_text(changes.total_bytes)
-    if changes.limit is not None:
-        held += f" of {bytes_text(changes.limit)}"
+    held = bytes_text(transaction.total_bytes)
+    if transaction.total_bytes_limit is not None:
+        held += f" of {bytes_text(transaction.total_bytes_limit)}"
     tags = [changes.state(transaction._future)]
     tags += [word for word in ("atomic", "repeatable_read") if getattr(changes, word)]
     subjects = [

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, final
 
 from virtchunk._future import Future
-from virtchunk._transaction.changes import Changes, Participant, ProgressFunction
+from virtchunk._transaction.changes import Changes, Memory, Participant, ProgressFunction
 from virtchunk._transaction.commit import Commit
 
 if TYPE_CHECKING:
@@ -88,8 +88,8 @@ class Transaction:
         words = [changes.state(self._future)]
         if changes.atomic:
             words.append("atomic")
-        if changes.total_bytes:
-            words.append(f"{changes.total_bytes:_} bytes")
+        if changes.memory.total_bytes:
+            words.append(f"{changes.memory.total_bytes:_} bytes")
         return f"<virtchunk.Transaction: {', '.join(words)}>"
 
     def _repr_html_(self) -> str:
@@ -177,12 +177,12 @@ class Transaction:
     @property
     def total_bytes(self) -> int:
         """How much it holds in memory, in bytes: chunks, keys, values and what belongs to them."""
-        return self._changes.total_bytes
+        return self._changes.memory.total_bytes
 
     @property
     def total_bytes_limit(self) -> int | None:
         """How much it may hold in memory, in bytes; None for no limit."""
-        return self._changes.limit
+        return self._changes.memory.limit
 
     # -- as a context manager ----------------------------------------------------------------
 
@@ -287,13 +287,10 @@ class Transaction:
         self._fail(error)
         raise error
 
-    def _reserve(self, nbytes: int) -> None:
-        """Account for memory before it is taken; less than 0 gives some back.
-
-        Raises:
-            MemoryError: There would be more than the limit permits. Nothing was changed.
-        """
-        self._changes.reserve(nbytes)
+    @property
+    def _memory(self) -> Memory:
+        """Where to account for memory before it is taken."""
+        return self._changes.memory
 
 
 def check_transaction(transaction: object) -> Transaction | None:

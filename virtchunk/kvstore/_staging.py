@@ -83,7 +83,7 @@ class StoreChanges:
         self.runner = runner
         self.name = name
         self.atomic = atomic
-        self.reserve = transaction._reserve
+        self.reserve = transaction._memory.reserve
         self.lock = threading.Lock()
         self.keys: dict[bytes, Change] = {}
         self.ranges: list[tuple[KeyRange, bytes]] = []
