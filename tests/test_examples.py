@@ -24,6 +24,10 @@ OUTPUT = {
         "frame 49: 47% covered; computed 0 frames in 0 chunks\n"
         "frame 119: 65% covered; computed 20 frames in 2 chunks\n"
     ),
+    "materialised_through_dask.py": (
+        "planned: 1e+12 elements, 1e+06 tasks, none of them run\n"
+        "stored: 6 tiles; the longest game: 344\n"
+    ),
     "mri_filtered.py": (
         '{ "x": [0, 128), "y": [0, 96), "z": [0, 24), "t": [0, 2) }; 2 mm; 2 mm; 2.2 mm; 2000 sec\n'
         '{ "x": [70, 80), "y": [70, 80) }: mean 50.77; '
@@ -37,8 +41,12 @@ OUTPUT = {
     ),
 }
 
-NEEDS = {"mri_filtered.py": "nibabel", "tiles_over_http.py": "httpx"}
-"""Packages of the dependency group "examples"."""
+NEEDS = {
+    "materialised_through_dask.py": "dask",
+    "mri_filtered.py": "nibabel",
+    "tiles_over_http.py": "httpx",
+}
+"""Packages of extras, and of the dependency group "examples"."""
 
 PICTURES = ["gray_scott.py", "mri_filtered.py", "tiles_over_http.py"]
 
