@@ -134,8 +134,9 @@ def test_it_takes_irregular_chunks() -> None:
         np.ones((3, 2), np.int64).T,
         np.broadcast_to(1, (2, 3)),
         [[1, 1, 1], [1, 1, 1]],
+        ts.array(np.ones((2, 3), np.int64)),
     ],
-    ids=["array", "narrower", "transposed", "broadcast", "lists"],
+    ids=["array", "narrower", "transposed", "broadcast", "lists", "view"],
 )
 def test_arrays_of_the_chunks_shape_that_convert_safely_are_taken(result: Any) -> None:
     read = returning(result).read().result()
@@ -254,6 +255,23 @@ def test_pickles_of_passed_functions_are_opened_by_name() -> None:
     assert repr(again) == repr(make(plain))
     np.testing.assert_array_equal(again.read().result(), VALUES)
     assert plain.__qualname__ == "plain"
+
+
+@ts.computed(dtype=ts.int64, shape=[3])
+def replaced(domain: ts.IndexDomain) -> Array:
+    return np.zeros(domain.shape, int)
+
+
+def test_a_name_that_leads_to_something_else_now_is_no_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    view = replaced
+    monkeypatch.setattr(sys.modules[__name__], "replaced", view.read().result())
+
+    with pytest.raises(pickle.PicklingError, match="not the same object"):
+        pickle.dumps(view)
+    with pytest.raises(NotImplementedError, match="would not give the same object"):
+        view.spec().to_json()
 
 
 def test_functions_inside_of_functions_do_not_pickle() -> None:

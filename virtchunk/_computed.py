@@ -129,7 +129,7 @@ class _Filling:
         self, function: ComputeFunction, module: str | None = None, qualname: str | None = None
     ) -> None:
         self.function: Callable[[IndexDomain], Any] = function
-        # Under these names errors, `repr` and specs speak of the callback.
+        # Errors, `repr` and specs speak of the callback under these names.
         self.__module__ = str(module or getattr(function, "__module__", ""))
         self.__qualname__ = qualname or name_of(function)
 
@@ -171,7 +171,8 @@ class _Filling:
     def __reduce__(self) -> tuple[Any, ...]:
         module, qualname = self.__module__, self.__qualname__
         found = find_callback(module, qualname, "read_function")
-        if found == self and isinstance(self.function, FunctionType):
+        is_there = isinstance(found, _Filling) and found == self
+        if is_there and isinstance(self.function, FunctionType):
             # Pickle refers to a function by a name that has to lead to it; this one leads to the
             # view that has taken its place. So tell the way from there.
             self.function.__qualname__ = f"{qualname}._driver.source.read_function.function"

@@ -64,8 +64,9 @@ def _why_not_importable(function: object, module: Any, qualname: Any, member: st
         return "it is a lambda"
     if "<locals>" in qualname:
         return "it is defined inside of a function"
+    found = find_callback(module, qualname, member)
     # A class method is a new object each time it is looked up, but an equal one.
-    if find_callback(module, qualname, member) == function:
+    if callable(found) and found == function:  # an array may be there, which compares otherwise
         return None
     return "importing that name would not give the same object"
 

@@ -140,8 +140,7 @@ def _for_each_dimension(chunks: Chunks, domain: IndexDomain) -> tuple[_Sizes, ..
     sizes = (chunks,) * rank if isinstance(chunks, int) else chunks
     if len(sizes) != rank:
         raise ValueError(
-            f"chunks must say something of each of the {rank} dimensions of {domain}, got "
-            f"{len(sizes)}: {chunks}"
+            f"chunks must be given for each of the {rank} dimensions of {domain}, got {len(sizes)}"
         )
     return tuple(_for_dimension(given, dim, domain) for dim, given in enumerate(sizes))
 
@@ -154,7 +153,7 @@ def _for_dimension(sizes: _Sizes, dim: int, domain: IndexDomain) -> _Sizes:
     where = f"dimension {dim}" + (f' ("{domain.labels[dim]}")' if domain.labels[dim] else "")
     if lower == -INF or upper == INF_UPPER:
         raise ValueError(
-            f"chunks {sizes} of {where} need a bounded domain, got {domain}; pass shape or domain"
+            f"chunks of {where} need a bounded domain, got {domain}; pass shape or domain"
         )
     if isinstance(sizes, int):
         return max(1, upper - lower)
@@ -207,7 +206,9 @@ def _with_origin(
         wanted = hard[dim]
         if wanted is None:
             hard[dim] = begins
-        elif wanted not in cells.borders if dim in irregular else wanted % size != begins:
+            continue
+        fits = wanted in cells.borders[:-1] if dim in irregular else wanted % size == begins
+        if not fits:
             raise ValueError(
                 f"no chunk of dimension {dim} begins at {wanted}, the grid_origin of the chunk "
                 f"layout: chunks {_shortened(cells.sizes)} begin at {lower}"
