@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,7 @@ from virtchunk._engine.parameters import ReadFunction, WriteFunction
 from virtchunk._index.domain import IndexDomain
 from virtchunk._index.transform import IndexTransform
 from virtchunk._loop import as_loop
-from virtchunk._open_options import RecheckCacheOption, parse_recheck
+from virtchunk._open_options import RecheckCacheOption, as_flag, parse_recheck
 from virtchunk._schema.conversion import convert_array, infer_dtype
 from virtchunk._schema.dimension_units import DimensionUnitsLike
 from virtchunk._schema.dtype import DTypeLike
@@ -142,12 +142,13 @@ def array(
         dtype: Element type; by default the array's own. Objects are JSON values.
         context: Kept for the view's spec; a new one by default.
         copy: ``True`` copies, ``False`` shares the memory or raises. Default: share if possible.
-        write: Whether the view can be written. Default: if the array can, or was copied.
+        write: Whether the view can be written. ``True`` copies an array that is read-only.
+            Default: if the array can, or was copied.
 
     Raises:
-        ValueError: If ``copy=False`` but a conversion needs a copy; if ``write=True`` but the
-            shared array is read-only.
-        TypeError: If the elements cannot be converted to ``dtype``.
+        ValueError: If ``copy=False`` but a copy is needed: to convert the elements, or to write.
+        TypeError: If the elements cannot be converted to ``dtype``, or an argument has the wrong
+            type.
 
     Example:
         >>> numbers = np.arange(6)
@@ -156,20 +157,19 @@ def array(
         >>> numbers
         array([0, 1, 7, 7, 4, 5])
     """
+    if context is not None and not isinstance(context, Context):
+        raise TypeError(f"context must be a Context or None, got {context!r}")
     data_type = None if dtype is None else DataType(dtype)
     values = convert_array(array, data_type)
     if data_type is None:
         data_type = infer_dtype(values.dtype)
-    shared = isinstance(array, np.ndarray) and np.may_share_memory(values, array)
-    if copy is False and not shared:
+    if as_flag(copy, "copy") or (as_flag(write, "write") and not values.flags.writeable):
+        if copy is False:
+            raise ValueError("write=True, but the array is read-only, and copy=False")
+        values = values.copy() if _shares(values, array) else values
+    elif copy is False and not _shares(values, array):
         raise ValueError("copy=False, but the elements have to be copied to become this array")
-    if copy and shared:
-        values = values.copy()
-    writable = values.flags.writeable
-    if write and not writable:
-        raise ValueError("write=True, but the array is read-only; pass copy=True as well")
-    if write is not None:
-        writable = write
+    writable = values.flags.writeable and write is not False
     domain = IndexDomain(shape=values.shape)
     driver = ArrayDriver(
         values,
@@ -180,3 +180,8 @@ def array(
         writable,
     )
     return TensorStore._of(driver, IndexTransform._identity(domain))
+
+
+def _shares(values: np.ndarray[Any, Any], array: npt.ArrayLike) -> bool:
+    """Whether an array was made without a copy: doing it again gives the same memory."""
+    return values is array or np.may_share_memory(values, np.asarray(array))

@@ -217,7 +217,8 @@ def _scattered(piece: tuple[Any, ...], bounds: Bounds) -> Part:
     lower, part = piece[0], piece[4]
     layer = bounds.top(lower)
     if layer is None:
-        raise _missing(lower)
+        first = [index if isinstance(index, int) else int(index.flat[0]) for index in part]
+        raise _missing([low + index for low, index in zip(lower, first, strict=True)])
     return Part(layer, _points(lower, part), piece[3], False)
 
 
