@@ -12,7 +12,8 @@ import anyio.to_thread
 import pytest
 
 import virtchunk as ts
-from virtchunk._limits import Limiter, LimiterStatistics
+from virtchunk._limits import Limiter
+from virtchunk._statistics import LimiterStatistics
 
 BACKENDS = anyio.get_all_backends()
 

@@ -52,7 +52,6 @@ from virtchunk._index.output_map import OutputIndexMethod as OutputIndexMethod
 from virtchunk._index.transform import IndexTransform as IndexTransform
 from virtchunk._open import array as array
 from virtchunk._open import virtual_chunked as virtual_chunked
-from virtchunk._open_options import OpenMode as OpenMode
 from virtchunk._open_options import RecheckCacheOption as RecheckCacheOption
 from virtchunk._schema.codec import CodecSpec as CodecSpec
 from virtchunk._schema.dtype import DTypeLike as DTypeLike
@@ -102,11 +101,12 @@ if _TYPE_CHECKING:
     from virtchunk._derived import downsample as downsample
     from virtchunk._derived import overlay as overlay
     from virtchunk._derived import stack as stack
+    from virtchunk._open_mode import OpenMode as OpenMode
     from virtchunk._spec import Spec as Spec
     from virtchunk._spec.open import open as open  # noqa: A004 - the name it has there, too
     from virtchunk._transaction import Transaction as Transaction
-    from virtchunk.kvstore import KvStore as KvStore
     from virtchunk.dask import from_dask as from_dask
+    from virtchunk.kvstore import KvStore as KvStore
     from virtchunk.zarr import from_zarr as from_zarr
 
 __all__ = (
@@ -197,6 +197,7 @@ _LATE = {
     "ComputeFunction": "virtchunk._computed",
     "DownsampleMethod": "virtchunk._derived",
     "KvStore": "virtchunk.kvstore",
+    "OpenMode": "virtchunk._open_mode",
     "Spec": "virtchunk._spec",
     "Transaction": "virtchunk._transaction",
     "cast": "virtchunk._derived",

@@ -11,27 +11,15 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import final
-
-import attrs
+from typing import TYPE_CHECKING, final
 
 from virtchunk._fork import forget_in_child
 from virtchunk._signal import Signal
 
-__all__ = ("Limiter", "LimiterStatistics")
+if TYPE_CHECKING:
+    from virtchunk._statistics import LimiterStatistics
 
-
-@final
-@attrs.frozen
-class LimiterStatistics:
-    """A snapshot of a `Limiter`."""
-
-    total_tokens: int
-    """How many callbacks may run at once."""
-    borrowed_tokens: int
-    """How many run now."""
-    waiting: int
-    """How many tasks and threads wait for a token."""
+__all__ = ("Limiter",)
 
 
 @final
@@ -69,6 +57,8 @@ class Limiter:
 
     def statistics(self) -> LimiterStatistics:
         """Return a snapshot, for tests and monitoring."""
+        from virtchunk._statistics import LimiterStatistics
+
         with self._lock:
             return LimiterStatistics(self.total, self._borrowed, len(self.waiters))
 

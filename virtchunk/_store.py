@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from virtchunk._batch import Batch, check_batch, join
-from virtchunk._chunks import Chunks
 from virtchunk._drivers.driver import NO_OPTIONS, Driver, Options, WriteOperation
 from virtchunk._engine.job import Progress
 from virtchunk._future import Future, WriteFutures
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from dask.array import Array as DaskArray
 
     from virtchunk._blocking import Backend
+    from virtchunk._chunks import Chunks
     from virtchunk._spec import Spec
     from virtchunk._spec.options import OpenModeKeywords
     from virtchunk._transaction import Transaction
@@ -478,6 +478,8 @@ class TensorStore(Assignable, NoArithmetic, Unstored):
             >>> anyio.run(largest)
             5
         """
+        from virtchunk._chunks import Chunks
+
         return Chunks(self)
 
     @property

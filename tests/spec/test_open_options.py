@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from virtchunk._open_options import OpenMode, parse_recheck, staleness_bound
+from virtchunk._open_mode import OpenMode
+from virtchunk._open_options import parse_recheck, staleness_bound
 
 FLAGS = ["open", "create", "delete_existing", "assume_metadata", "assume_cached_metadata"]
 

@@ -14,15 +14,15 @@ from collections.abc import Callable, Collection
 from itertools import count
 from typing import TYPE_CHECKING, Any, TypeAlias, final
 
-import attrs
-
 from virtchunk._context.kinds import provide
 from virtchunk._fork import forget_in_child
 
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ("CachePool", "CachePoolStatistics", "ChunkCache", "Entry")
+    from virtchunk._statistics import CachePoolStatistics
+
+__all__ = ("CachePool", "ChunkCache", "Entry")
 
 Array: TypeAlias = "np.ndarray[Any, Any]"
 Key: TypeAlias = tuple[int, ...]
@@ -51,29 +51,6 @@ class Entry:
     @property
     def nbytes(self) -> int:
         return self.array.nbytes + ENTRY_OVERHEAD
-
-
-@final
-@attrs.frozen
-class CachePoolStatistics:
-    """A snapshot of a cache pool."""
-
-    total_bytes_limit: int
-    """What the pool may hold, in bytes."""
-    total_bytes: int
-    """What it holds: array bytes, and a fixed overhead of 512 bytes for each entry."""
-    entries: int
-    """How many chunks it holds."""
-    hits: int
-    """Chunks served from the pool without calling a callback."""
-    misses: int
-    """Chunks computed because the pool did not hold them."""
-    revalidations: int
-    """Chunks whose callback was asked whether they are still current."""
-    evictions: int
-    """Chunks dropped to make room."""
-    in_flight: int
-    """Chunks that are being computed now."""
 
 
 @final
@@ -126,6 +103,8 @@ class CachePool:
 
     def statistics(self) -> CachePoolStatistics:
         """Return a snapshot of what the pool holds and has done."""
+        from virtchunk._statistics import CachePoolStatistics
+
         with self._lock:
             self._forget_dropped()
             return CachePoolStatistics(

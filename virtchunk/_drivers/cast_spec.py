@@ -19,7 +19,7 @@ from virtchunk._drivers.spec import (
     pop_base,
 )
 from virtchunk._index.transform import IndexTransform
-from virtchunk._open_options import OpenMode
+from virtchunk._open_mode import OpenMode
 from virtchunk._schema.schema_constraints import SchemaConstraints
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ from virtchunk._drivers.spec import (
 )
 from virtchunk._index.domain import IndexDomain
 from virtchunk._index.interval import INF, INF_UPPER
-from virtchunk._open_options import OpenMode
+from virtchunk._open_mode import OpenMode
 from virtchunk._schema.domain_merge import merge_domains
 from virtchunk._schema.inverse import inverse_transformed
 from virtchunk._schema.schema_constraints import SchemaConstraints

@@ -19,7 +19,8 @@ import attrs
 from virtchunk._context import Context, Reference, bind, reference_to_json, unbind
 from virtchunk._index.compose import compose
 from virtchunk._index.transform import IndexTransform
-from virtchunk._open_options import OpenMode, RecheckCacheOption
+from virtchunk._open_mode import OpenMode
+from virtchunk._open_options import RecheckCacheOption
 from virtchunk._schema.inverse import inverse_transformed
 from virtchunk._schema.schema_constraints import SCHEMA_UNCONSTRAINED, SchemaConstraints
 from virtchunk._schema.schema_json import schema_to_json

@@ -19,7 +19,8 @@ from virtchunk._drivers.spec import (
 )
 from virtchunk._drivers.virtual import VirtualDriver
 from virtchunk._grid.choice import Chunks, chunks_of, parse_chunks
-from virtchunk._open_options import OpenMode, RecheckCacheOption, parse_recheck
+from virtchunk._open_mode import OpenMode
+from virtchunk._open_options import RecheckCacheOption, parse_recheck
 from virtchunk._schema.schema import Schema
 from virtchunk._schema.schema_constraints import SchemaConstraints
 

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 from virtchunk._grid.box import Axis, BoxPartition, NoChunks, OneChunk, axis_of
 from virtchunk._grid.regular import DimensionGrid
-from virtchunk._grid.scattered import scattered_partition
 from virtchunk._index.transform import IndexTransform
 
 if TYPE_CHECKING:
@@ -104,6 +103,8 @@ def partition(transform: IndexTransform, grid: Sequence[DimensionGrid]) -> Parti
     for dimension, (output, cells) in enumerate(zip(transform._output, grid, strict=True)):
         source = output.input_dimension
         if output.index_array is not None or source in used:
+            from virtchunk._grid.scattered import scattered_partition
+
             return scattered_partition(transform, grid)
         if source is None:
             axis = Axis(cells, None, output.offset, 1, 1)

@@ -15,7 +15,6 @@ from virtchunk._index.compose import compose
 from virtchunk._index.domain import IndexDomain
 from virtchunk._index.interval import INF, INF_UPPER
 from virtchunk._index.transform import IndexTransform
-from virtchunk._schema.array_json import array_from_json, array_to_json
 from virtchunk._schema.conversion import convert_array, infer_dtype
 from virtchunk._schema.dtype import dtype
 
@@ -158,6 +157,8 @@ class FillValue:
         Raises:
             ValueError: An element has none (bytes that are not UTF-8).
         """
+        from virtchunk._schema.array_json import array_to_json
+
         return array_to_json(self.array, self.data_type)
 
     def for_display(self) -> Any:
@@ -179,6 +180,8 @@ class FillValue:
             ValueError: ``value`` is no such thing, or a ragged one.
         """
         data_type = data_type or dtype("json")
+        from virtchunk._schema.array_json import array_from_json
+
         return cls._from_array(data_type, array_from_json(value, data_type, "fill_value"))
 
 

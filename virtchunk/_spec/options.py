@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Final, TypedDict
 import attrs
 
 from virtchunk._drivers.spec import SpecOptions
-from virtchunk._open_options import OpenMode, as_flag, parse_recheck
+from virtchunk._open_mode import OpenMode
+from virtchunk._open_options import as_flag, parse_recheck
 from virtchunk._schema.schema import Schema, SchemaKeywords
 
 if TYPE_CHECKING:

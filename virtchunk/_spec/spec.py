@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from virtchunk._drivers.spec import ViewSpec
     from virtchunk._index.domain import IndexDomain
     from virtchunk._index.transform import IndexTransform
-    from virtchunk._open_options import OpenMode
+    from virtchunk._open_mode import OpenMode
     from virtchunk._schema.codec import CodecSpec
     from virtchunk._schema.dimension_units import DimensionUnits
     from virtchunk._schema.dtype import dtype
