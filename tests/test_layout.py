@@ -14,8 +14,9 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"_index"}),
     frozenset({"_schema"}),
     frozenset({"_grid"}),
-    frozenset({"_context", "_limits", "_open_options"})
-    | frozenset({"_batch", "_bridge", "_control", "_fork", "_future", "_loop", "_signal"})
+    frozenset({"_context", "_limits", "_open_mode", "_open_options", "_statistics"})
+    | frozenset({"_batch", "_bridge", "_control", "_fork", "_future", "_interrupts", "_loop"})
+    | frozenset({"_signal"})
     | frozenset({"_transaction"}),
     frozenset({"_cache"}),
     frozenset({"_engine"}),
