@@ -2,16 +2,19 @@
 
 A blocking read of a view with async callbacks needs an event loop in another thread. Workers of
 dask have none; and where a notebook made the view in its own loop, that loop stands still while the
-notebook waits for the workers. So the operation runs in an event loop that is there as long as
-somebody waits like this, one for all of them, in a thread of its own.
+notebook waits for the workers. So such operations run in an event loop of this module's: one for
+the whole process, in a daemon thread that is started when it is first needed and stays, so that
+what callbacks keep open in it, such as connections, can be used again.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
-from anyio.from_thread import BlockingPortalProvider
+import anyio
+from anyio.from_thread import BlockingPortal
 
 from virtchunk._control import NoLoopError
 from virtchunk._fork import call_in_child
@@ -20,15 +23,37 @@ if TYPE_CHECKING:
     from virtchunk._future import Future
     from virtchunk._store import TensorStore
 
-__all__ = ("Backend", "wait_for")
+__all__ = ("Backend", "check_backend", "wait_for")
 
 T = TypeVar("T")
 Backend: TypeAlias = Literal["asyncio", "trio"]
 """Which kind of event loop runs async callbacks where there is none."""
 
-_portals: dict[str, BlockingPortalProvider] = {}
+_portals: dict[Backend, BlockingPortal] = {}
+_starting = threading.Lock()
 
-call_in_child(_portals.clear)
+
+def _after_fork() -> None:
+    global _starting
+    _starting = threading.Lock()
+    _portals.clear()
+
+
+call_in_child(_after_fork)
+
+
+def check_backend(backend: str) -> None:
+    """Check that there is a kind of event loop.
+
+    Raises:
+        ValueError: There is none of that name, or it is not installed.
+    """
+    available = anyio.get_available_backends()
+    if backend not in available:
+        raise ValueError(
+            f"backend must be the name of an event loop that is installed: {', '.join(available)}; "
+            f"got {backend!r}"
+        )
 
 
 def wait_for(view: TensorStore, start: Callable[[], Future[T]], backend: Backend) -> T:
@@ -47,14 +72,12 @@ def wait_for(view: TensorStore, start: Callable[[], Future[T]], backend: Backend
             return start().result()
         except NoLoopError:  # a synchronous callback wants to wait for async ones
             pass
-    portals = _portals.setdefault(backend, BlockingPortalProvider(backend))
-    with portals as portal:
-        waiting = portal.start_task_soon(_await, start())
-        try:
-            return waiting.result()
-        except BaseException:
-            waiting.cancel()
-            raise
+    waiting = _portal(backend).start_task_soon(_await, start())
+    try:
+        return waiting.result()
+    except BaseException:
+        waiting.cancel()
+        raise
 
 
 def _may_need_loop(view: TensorStore) -> bool:
@@ -69,3 +92,27 @@ def _may_need_loop(view: TensorStore) -> bool:
 
 async def _await(future: Future[T]) -> T:
     return await future
+
+
+def _portal(backend: Backend) -> BlockingPortal:
+    """Return the way into the loop of a kind; the loop is started if it is not there yet."""
+    with _starting:
+        if backend not in _portals:
+            check_backend(backend)
+            ready = threading.Event()
+            threading.Thread(
+                target=anyio.run,
+                args=(_serve, backend, ready),
+                kwargs={"backend": backend},
+                name=f"virtchunk {backend} loop",
+                daemon=True,
+            ).start()
+            ready.wait()
+        return _portals[backend]
+
+
+async def _serve(backend: Backend, ready: threading.Event) -> None:
+    async with BlockingPortal() as portal:
+        _portals[backend] = portal
+        ready.set()
+        await portal.sleep_until_stopped()

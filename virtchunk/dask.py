@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, final
 import attrs
 import numpy as np
 
-from virtchunk._blocking import Backend, wait_for
+from virtchunk._blocking import Backend, check_backend, wait_for
 from virtchunk._chunk_sizes import chunk_sizes
 from virtchunk._context.context import Context
 from virtchunk._extras import needed
@@ -47,7 +47,7 @@ def to_dask(view: TensorStore, *, chunks: Any = None, backend: Backend = "asynci
 
     Raises:
         ImportError: dask is not installed.
-        ValueError: The view is write-only, or its domain is not finite.
+        ValueError: The view is write-only, its domain is not finite, or there is no such backend.
     """
     da = _dask_array()
     if not view.readable:
@@ -142,6 +142,7 @@ class _Window:
     __slots__ = ("_backend", "_pickled", "_view")
 
     def __init__(self, view: TensorStore, backend: Backend) -> None:
+        check_backend(backend)
         self._view = view.translate_to[(0,) * view.ndim] if view.ndim else view
         self._backend: Backend = backend
         self._pickled: tuple[str, bytes] | None = None

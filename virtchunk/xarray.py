@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, final
 
 import numpy as np
 
-from virtchunk._blocking import Backend, wait_for
+from virtchunk._blocking import Backend, check_backend, wait_for
 from virtchunk._chunk_sizes import chunk_sizes
 from virtchunk._extras import needed
 from virtchunk._spec import Spec
@@ -47,7 +47,7 @@ def to_xarray(
     """Return a lazy xarray array; see `TensorStore.to_xarray`, whose keywords these are.
 
     Raises:
-        ValueError: The view is write-only, or its domain is not finite.
+        ValueError: The view is write-only, its domain is not finite, or there is no such backend.
     """
     if not view.readable:
         raise ValueError(f"{view!r} does not support reading: it has no read_function")
@@ -148,6 +148,7 @@ class _ViewArray(BackendArray):
     """What xarray indexes: positions count from zero."""
 
     def __init__(self, view: TensorStore, backend: Backend) -> None:
+        check_backend(backend)
         self.view = view.translate_to[(0,) * view.ndim] if view.ndim else view
         self.backend: Backend = backend
         self.shape = view.shape

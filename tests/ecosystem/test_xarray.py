@@ -366,6 +366,8 @@ def test_what_cannot_be_read_is_no_xarray_array(fake: FakeBackend) -> None:
         view_of(fake, mode="w").to_xarray()
     with pytest.raises(ValueError, match="unbounded"):
         ts.virtual_chunked(fill, dtype=ts.int8, rank=1).to_xarray()
+    with pytest.raises(ValueError, match="backend must be .* asyncio.* got 'curio'"):
+        view_of(fake).to_xarray(backend="curio")  # type: ignore[arg-type]
 
 
 def test_an_error_of_a_callback_comes_through(fake: FakeBackend, view: ts.TensorStore) -> None:
