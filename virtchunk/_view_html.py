@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ("view_html",)
 
-_MOST_BOXES = 20_000
+_MOST_BOXES = 10_000
 """Cached chunks that are drawn: more of them would take too long."""
 _MODES = {"r": "read", "w": "write", "rw": "read and write"}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
+from functools import cached_property
 
 import attrs
 
@@ -70,7 +71,7 @@ class Axis:
         largest = "" if self.largest is None else f"–{count_text(self.largest)}"
         return count_text(self.chunk) + largest
 
-    @property
+    @cached_property
     def cut(self) -> tuple[int, ...]:
         """Borders of the cells that are drawn: those of chunks, or of equal parts."""
         if self.edges is not None:

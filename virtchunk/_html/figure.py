@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from itertools import product
+from math import prod
 from typing import TypeAlias
 
 import attrs
@@ -173,19 +176,16 @@ def _projections(axes: Sequence[Axis], drawn: Sequence[int], cached: Iterable[Bo
     rows, columns, *rest = drawn
     faces = [(columns, rows), *[(columns, depth) for depth in rest], *[(d, rows) for d in rest]]
     totals: list[dict[tuple[int, int], float]] = [defaultdict(float) for _ in faces]
+    covered = cache(lambda dim, low, high: list(axes[dim].covered(low, high)))
+    part = cache(lambda dim, low, high: _part(axes[dim], low, high))
     for box in cached:
-        parts = [_part(axis, *bounds) for axis, bounds in zip(axes, box, strict=True)]
-        for total, (across, down) in zip(totals, faces, strict=True):
-            behind = 1.0
-            for dim, part in enumerate(parts):
-                if dim not in (across, down):
-                    behind *= part
-            if not behind:
-                continue
-            inner = list(axes[down].covered(*box[down]))
-            for column, part in axes[across].covered(*box[across]):
-                for row, other in inner:
-                    total[column, row] += behind * part * other
+        cells = {dim: covered(dim, *box[dim]) for dim in drawn}
+        parts = [part(dim, *bounds) for dim, bounds in enumerate(box)]
+        for total, face in zip(totals, faces, strict=True):
+            behind = prod(part for dim, part in enumerate(parts) if dim not in face)
+            if behind:
+                for (column, width), (row, height) in product(*(cells[dim] for dim in face)):
+                    total[column, row] += behind * width * height
     return list(totals)
 
 
