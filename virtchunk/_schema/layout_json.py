@@ -72,7 +72,11 @@ def grid_from_json(json: Any) -> GridConstraints:
         TypeError: Some part of it has no JSON form.
         ValueError: It represents none.
     """
-    return _read_members(normalize_json(json), "ChunkLayout.Grid", UNCONSTRAINED, _GRID_MEMBERS)
+    return _read_grid(normalize_json(json))
+
+
+def _read_grid(json: Any) -> GridConstraints:
+    return _read_members(json, "ChunkLayout.Grid", UNCONSTRAINED, _GRID_MEMBERS)
 
 
 def layout_from_json(json: Any) -> LayoutConstraints:
@@ -91,8 +95,9 @@ def _read_members(json: Any, what: str, result: S, members: dict[str, Callable[[
         raise ValueError(  # noqa: TRY004 - what JSON says wrongly is a wrong value
             f"{what} must be a JSON object, got {json_type_name(json)}: {json!r}"
         )
-    if unknown := sorted(set(json) - set(members)):
-        raise ValueError(f"{what} has no member {unknown[0]!r}; it may have {', '.join(members)}")
+    if not json.keys() <= members.keys():
+        unknown = min(json.keys() - members.keys())
+        raise ValueError(f"{what} has no member {unknown!r}; it may have {', '.join(members)}")
     for name, add in members.items():
         if name not in json:
             continue
@@ -175,7 +180,7 @@ def _grid_origin(is_hard: bool) -> Callable[[LayoutConstraints, Any], LayoutCons
 
 def _usage(usage: Usage | None) -> Callable[[LayoutConstraints, Any], LayoutConstraints]:
     def add(layout: LayoutConstraints, json: Any) -> LayoutConstraints:
-        grid = grid_from_json(json)
+        grid = _read_grid(json)
         layout = layout.with_rank(grid.rank)  # unlike a keyword, an empty array means rank 0
         return layout.merge_shared_grid(grid) if usage is None else layout.merge_grid(usage, grid)
 
