@@ -224,3 +224,33 @@ async def test_much_is_computed_in_a_thread_and_little_is_not() -> None:
 
     assert threads[0] == threading.get_ident() != threads[1]
     assert limiter.statistics().borrowed_tokens == 0
+
+
+async def test_what_never_waits_but_takes_long_runs_in_threads_within_the_limit() -> None:
+    log = Log()
+    limiter = Limiter(1)
+    log.blocking = lambda number, control: threading.Event().wait(0.02)
+
+    await run_aside(log.steps(5), 8, limiter)
+
+    assert log.begun == [0, 1, 2, 3, 4]
+    assert log.most == 1
+    assert threading.get_ident() not in log.threads
+    assert limiter.statistics().borrowed_tokens == 0
+
+
+async def test_cancelled_it_has_ended_before_the_cancellation_is_seen() -> None:
+    log = Log()
+    limiter = Limiter(4)
+
+    def work(number: int, control: Control) -> None:
+        while True:
+            control.check()
+
+    log.blocking = work
+    with anyio.move_on_after(0.05):
+        await run_aside(log.steps(5), 8, limiter)
+
+    assert log.begun
+    assert log.running == 0
+    assert limiter.statistics().borrowed_tokens == 0

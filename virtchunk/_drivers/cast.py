@@ -134,7 +134,7 @@ class CastDriver:
             if result is None:
                 result = empty(seen.domain.shape, self.dtype.numpy_dtype, order)
             steps = self._reads(seen, result, convert, options)
-            return Plan(result, steps, _AT_ONCE)
+            return Plan(result, steps, _AT_ONCE, result.nbytes)
 
         return Read(self, transform, plan)
 
@@ -148,7 +148,7 @@ class CastDriver:
 
         def plan(source: Array, _: bool) -> Plan:
             steps = self._writes(self.of.resolved(transform), source, convert, options)
-            return Plan(None, steps, _AT_ONCE)
+            return Plan(None, steps, _AT_ONCE, source.nbytes)
 
         return Write(self, transform, source, owned, plan)
 

@@ -19,8 +19,10 @@ from virtchunk._control import Control
 from virtchunk._drivers.driver import Driver, Options
 from virtchunk._engine.job import Progress
 from virtchunk._engine.together import (
+    WORTH_A_THREAD,
     Step,
     compute,
+    run_aside,
     run_instantly,
     run_together,
     run_together_blocking,
@@ -46,6 +48,8 @@ class Plan(NamedTuple):
     """The operations to run, made as they are begun with."""
     at_once: int
     """How many of them may run at a time."""
+    nbytes: int
+    """How much there is to work on."""
     finish: Callable[[], object] | None = None
     """What is left to do when they have run."""
 
@@ -64,18 +68,20 @@ class _Composite:
         raise NotImplementedError
 
     def _run_blocking(self, control: Control) -> Any:
-        result, steps, at_once, finish = self.plan()
+        result, steps, at_once, _, finish = self.plan()
         run_together_blocking(steps, at_once, control)
         if finish is not None:
             finish()
         return result
 
     async def _run(self) -> Any:
-        result, steps, at_once, finish = self.plan()
-        if self.driver.instant:
+        result, steps, at_once, nbytes, finish = self.plan()
+        if not self.driver.instant:
+            await run_together(steps, at_once)
+        elif nbytes < WORTH_A_THREAD:
             await run_instantly(steps)
         else:
-            await run_together(steps, at_once)
+            await run_aside(steps, at_once, limiter_of(self.driver))
         if finish is not None:
             finish()
         return result

@@ -94,8 +94,8 @@ class DownsampleDriver:
 
     @property
     def instant(self) -> bool:
-        """False: reducing takes its time, even if the base is in memory."""
-        return False
+        """Whether the base is in memory."""
+        return self.of.driver.instant
 
     @property
     def layout(self) -> ChunkLayout:
@@ -154,12 +154,16 @@ class DownsampleDriver:
             if result is None:
                 result = empty(seen.domain.shape, self.dtype.numpy_dtype, order)
             steps = self._reads(cut, cut.request_view(result), options)
-            return Plan(result, steps, _AT_ONCE, partial(cut.spread, result))
+            nbytes = result.nbytes * self._elements_of_cell()
+            return Plan(result, steps, _AT_ONCE, nbytes, partial(cut.spread, result))
 
         return Read(self, transform, plan)
 
     def _base_transform(self) -> IndexTransform:
         return self.of.driver.resolved(self.of.transform)
+
+    def _elements_of_cell(self) -> int:
+        return max(1, math.prod(map(min, self.factors, self.of.transform.domain.shape)))
 
     def _grid(self, transform: IndexTransform) -> list[RegularDimension]:
         """Return tiles of whole chunks of the base, of bounded size; in cells."""
@@ -172,8 +176,7 @@ class DownsampleDriver:
         skipped = _skipped(transform, rank) if known else set[int]()
         itemsize = max(1, self.dtype.numpy_dtype.itemsize)
         limit = (_TILE if of.driver.instant else _TILE_OF_CHUNKS) // itemsize
-        extents = of.transform.domain.shape
-        limit //= max(1, math.prod(map(min, self.factors, extents)))
+        limit //= self._elements_of_cell()
         sizes = grown(
             [size for _, size in pairs],
             [0 if dim in skipped else extent for dim, extent in enumerate(domain.shape)],

@@ -97,7 +97,7 @@ class Driver(Protocol):
 
     @property
     def instant(self) -> bool:
-        """Whether reads and writes never wait for anything: the elements are in memory."""
+        """Whether reads and writes wait for nothing: memory holds all that they need."""
 
     def read(
         self, transform: IndexTransform, order: str, options: Options, into: Array | None = None

@@ -156,7 +156,8 @@ class StackDriver:
             parts, spread = cut_into_parts(seen, self._bounds)
             opened = list(self._opened(parts, "r"))
             finish = None if spread is None else partial(spread, result)
-            return Plan(result, self._reads(opened, result, options), _AT_ONCE, finish)
+            steps = self._reads(opened, result, options)
+            return Plan(result, steps, _AT_ONCE, result.nbytes, finish)
 
         return Read(self, transform, plan)
 
@@ -168,7 +169,8 @@ class StackDriver:
             check_finite(seen.domain)
             parts, _ = cut_into_parts(seen, self._bounds)
             opened = list(self._opened(parts, "w"))
-            return Plan(None, self._writes(opened, source, owned, options), _AT_ONCE)
+            steps = self._writes(opened, source, owned, options)
+            return Plan(None, steps, _AT_ONCE, source.nbytes)
 
         return Write(self, transform, source, owned, plan)
 

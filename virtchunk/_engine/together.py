@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import copy_context
+from functools import partial
 from itertools import chain, islice
 from time import perf_counter
 from typing import Protocol, final
@@ -21,10 +22,19 @@ from virtchunk._control import Control, NotHere
 from virtchunk._engine.errand import run_errand
 from virtchunk._engine.job import SLICE
 from virtchunk._engine.worker import Lending, caller
+from virtchunk._interrupts import at_checkpoints
 from virtchunk._limits import Limiter
 from virtchunk._loop import cancelled_error, running_loop
 
-__all__ = ("Step", "compute", "run_instantly", "run_together", "run_together_blocking")
+__all__ = (
+    "WORTH_A_THREAD",
+    "Step",
+    "compute",
+    "run_aside",
+    "run_instantly",
+    "run_together",
+    "run_together_blocking",
+)
 
 _MOST_THREADS = 16
 """Threads in which a blocking call waits for operations; callbacks have limits of their own."""
@@ -32,7 +42,7 @@ _SLOW = 10 * SLICE
 """Seconds from which on an operation is worth as many threads as there may be, at once."""
 _BETWEEN_CHECKS = 0.02
 """Seconds that a thread waits for its helpers before it sees whether it should stop them."""
-_WORTH_A_THREAD = 1 << 18
+WORTH_A_THREAD = 1 << 18
 """Bytes from which on it pays to compute in a thread, rather than hold up the event loop."""
 
 
@@ -86,6 +96,24 @@ async def run_instantly(steps: Iterable[Step]) -> None:
             started = perf_counter()
 
 
+async def run_aside(steps: Iterable[Step], at_once: int, limiter: Limiter) -> None:
+    """Run operations that never wait in a thread and, if that pays, in others beside it.
+
+    Args:
+        steps: The operations.
+        at_once: How many threads there may be, if the limit permits.
+        limiter: The limit of such threads.
+    """
+    control = Control()
+    work = partial(run_together_blocking, steps, min(at_once, limiter.total), control)
+    async with Lending(caller()):
+        await limiter.acquire()
+        try:
+            await run_errand(work, control.cancel)
+        finally:
+            limiter.release()
+
+
 def run_together_blocking(steps: Iterable[Step], at_once: int, control: Control) -> None:
     """Run operations in this thread and, if they take long, in others beside it.
 
@@ -109,7 +137,7 @@ async def compute(function: Callable[[], object], nbytes: int, limiter: Limiter)
         nbytes: How much it has to work on.
         limiter: The limit of such threads.
     """
-    if nbytes < _WORTH_A_THREAD:
+    if nbytes < WORTH_A_THREAD:
         function()
         return
     await limiter.acquire()
@@ -150,6 +178,7 @@ class _Tasks:
             self.missing -= 1
             self.start(self.work)
 
+    @at_checkpoints
     async def work(self) -> None:
         first = True
         try:
