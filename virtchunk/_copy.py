@@ -14,6 +14,7 @@ from virtchunk._engine.job import Progress
 from virtchunk._future import Future
 from virtchunk._grid.tiles import Tiles
 from virtchunk._index.alignment import align
+from virtchunk._interrupts import at_checkpoints
 from virtchunk._schema.conversion import check_cast
 from virtchunk._store import TensorStore
 from virtchunk._stream import DEFAULT_MAX_BYTES
@@ -130,6 +131,7 @@ class _Pool:
         self.nbytes = 0
         self.failure: BaseException | None = None
 
+    @at_checkpoints
     async def work(self, scope: anyio.CancelScope) -> None:
         source, target = self.copying.source, self.copying.target
         try:

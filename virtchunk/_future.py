@@ -22,6 +22,7 @@ import anyio.lowlevel
 from virtchunk._bridge import run_in_loop
 from virtchunk._control import Control, InLoopError, NoLoopError, NotHere
 from virtchunk._fork import call_in_child
+from virtchunk._interrupts import at_checkpoints, pending, tell_trio
 from virtchunk._loop import as_loop, call_soon, cancelled_error, is_running, running_loop, same_loop
 from virtchunk._signal import Signal
 
@@ -186,7 +187,10 @@ class Future(Generic[T]):
         """
         return self._wait().__await__()
 
+    @at_checkpoints
     async def _wait(self) -> T:
+        if pending:
+            tell_trio()
         while True:
             if self._state is _DONE:
                 await anyio.lowlevel.checkpoint()

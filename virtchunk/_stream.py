@@ -12,6 +12,7 @@ import anyio.lowlevel
 
 from virtchunk._engine.job import Progress
 from virtchunk._index.domain import IndexDomain
+from virtchunk._interrupts import at_checkpoints, tell_trio
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -78,12 +79,15 @@ class ChunkStream:
     def __repr__(self) -> str:
         return f"<virtchunk.ChunkStream of {self._view!r}: {self._taken} of {self._total} taken>"
 
+    @at_checkpoints
     async def __aenter__(self) -> Self:
+        tell_trio()
         self._group = anyio.create_task_group()  # here, where an event loop runs
         await self._group.__aenter__()
         self._group.start_soon(self._read_ahead)
         return self
 
+    @at_checkpoints
     async def __aexit__(
         self,
         kind: type[BaseException] | None,
@@ -100,6 +104,7 @@ class ChunkStream:
     def __aiter__(self) -> Self:
         return self
 
+    @at_checkpoints
     async def __anext__(self) -> tuple[IndexDomain, Array]:
         """Give the next chunk. Always checkpoints; cancellation loses no chunk."""
         await anyio.lowlevel.checkpoint()
@@ -128,6 +133,7 @@ class ChunkStream:
         changed, self._changed = self._changed, anyio.Event()
         changed.set()
 
+    @at_checkpoints
     async def _read_ahead(self) -> None:
         """Start a task for each chunk, in grid order, as the budget permits."""
         async with anyio.create_task_group() as readers:
@@ -142,6 +148,7 @@ class ChunkStream:
                 readers.start_soon(self._read_one, index, region, readers.cancel_scope)
         self._notify()
 
+    @at_checkpoints
     async def _read_one(self, index: int, region: IndexDomain, scope: anyio.CancelScope) -> None:
         try:
             array = await self._view[region].read()

@@ -14,6 +14,7 @@ import anyio.lowlevel
 
 from virtchunk._engine.job import Job, raise_first
 from virtchunk._engine.worker import Lending, Worker, caller, current_worker
+from virtchunk._interrupts import at_checkpoints
 from virtchunk._loop import running_loop
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class _Tasks:
                 self.starting.add(worker)
                 self.group.start_soon(self.work, worker)
 
+    @at_checkpoints
     async def work(self, worker: Worker) -> None:
         """Work off pieces until there are none left; runs in each of the tasks."""
         self.starting.discard(worker)

@@ -22,6 +22,7 @@ from virtchunk._engine.errand import check_cancelled, run_errand
 from virtchunk._engine.job import SLICE, Job, raise_first
 from virtchunk._engine.tasks import run_in_tasks
 from virtchunk._engine.worker import Lending, Worker, caller, current_worker
+from virtchunk._interrupts import at_checkpoints
 from virtchunk._loop import cancelled_error, running_loop
 
 if TYPE_CHECKING:
@@ -253,6 +254,7 @@ async def _run_in_threads(job: Job) -> None:
         raise_first(job, threads.failures)
 
 
+@at_checkpoints
 async def _in_thread(threads: _Threads, worker: Worker, work: Callable[[], None]) -> None:
     """Work in a thread of the loop. When this returns or raises, the thread has ended."""
     try:
