@@ -23,8 +23,8 @@ __all__ = ("Chunks",)
 class Chunks(tuple[int, ...]):  # noqa: SLOT001 - a tuple cannot have slots that are not empty
     """The shape of a view's chunks, and the way to read them one after another.
 
-    A tuple of integers, one for each dimension, as other array libraries have it. A dimension that
-    is not cut into chunks of one size counts as one chunk.
+    A tuple of integers, one for each dimension, as other array libraries have it: of irregular
+    chunks the largest, of a dimension that is not cut its extent.
 
     Made by `TensorStore.chunks`.
 
@@ -37,10 +37,16 @@ class Chunks(tuple[int, ...]):  # noqa: SLOT001 - a tuple cannot have slots that
 
     def __new__(cls, view: TensorStore) -> Self:
         domain = view.domain
-        sizes = view.chunk_layout.read_chunk.shape or (None,) * domain.rank
+        grid = view.chunk_layout.read_chunk
+        unknown = (None,) * domain.rank
+        sizes = zip(
+            grid.shape or unknown,
+            grid.shape_soft_constraint or unknown,  # the largest, where they differ
+            domain.shape,
+            strict=True,
+        )
         self = super().__new__(
-            cls,
-            (size or max(extent, 1) for size, extent in zip(sizes, domain.shape, strict=True)),
+            cls, (size or largest or max(extent, 1) for size, largest, extent in sizes)
         )
         self._view = view
         return self

@@ -465,7 +465,7 @@ class TensorStore(Assignable, NoArithmetic, Unstored):
     def chunks(self) -> Chunks:
         """The shape of the chunks, as a tuple; called, it reads them one after another.
 
-        A dimension that is not cut into chunks of one size counts as one chunk.
+        Of irregular chunks the largest, of a dimension that is not cut its extent.
 
         Example:
             >>> view = ts.array(np.arange(6).reshape(2, 3))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import islice
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +16,7 @@ from virtchunk._index.output_map import OutputIndexMap
 from virtchunk._schema.unit import Unit
 
 if TYPE_CHECKING:
-    from virtchunk._cache.pool import CachePool
+    from virtchunk._cache.pool import CachePool, ChunkCache
     from virtchunk._drivers.driver import Driver
     from virtchunk._store import TensorStore
 
@@ -54,10 +53,11 @@ def _facts(
     counts = [axis.chunks for axis in axes if axis.chunks is not None]
     if axes and len(counts) == len(axes):
         facts.append(("chunks", count_text(prod(counts))))
-    if view._driver.cache_bytes is not None:
+    if _cache(view) is not None:
         plus = "more than " if more else ""
         nbytes = sum(nbytes for _, nbytes in cached)
         facts.append(("cached", f"{plus}{count_text(len(cached))} chunks, {bytes_text(nbytes)}"))
+    if view._driver.cache_bytes is not None:
         facts.append(("cache pool", _pool_text(view._driver)))
     return facts
 
@@ -130,7 +130,7 @@ def _axis(
 
 
 def _unit_text(unit: Unit | None, count: int) -> str:
-    return "" if unit is None else str(unit * count)
+    return "" if unit is None else f"{unit.multiplier * count:.6g} {unit.base_unit}".strip()
 
 
 def _chunk(output: OutputIndexMap, cells: DimensionGrid) -> tuple[int | None, int | None, int]:
@@ -177,15 +177,20 @@ def _edges(
 # -- cached chunks -----------------------------------------------------------------------------
 
 
+def _cache(view: TensorStore) -> ChunkCache | None:
+    """Return the chunks of the view's own driver that are cached, if any ever are."""
+    source: Any = getattr(view._driver, "source", None)
+    cache: ChunkCache | None = getattr(source, "cache", None)
+    return cache
+
+
 def _cached(view: TensorStore) -> tuple[list[tuple[Box, int]], bool]:
     """Return cached chunks as boxes in the view with their bytes, and whether there are more."""
-    source: Any = getattr(view._driver, "source", None)
-    cache = getattr(source, "cache", None)
+    cache = _cache(view)
     if cache is None:
         return [], False
     entries = list(cache.entries.values())  # a copy in one step, while others may add some
-    boxes = _boxes(view, entries[:_MOST_BOXES])
-    return list(islice(boxes, _MOST_BOXES)), len(entries) > _MOST_BOXES
+    return list(_boxes(view, entries[:_MOST_BOXES])), len(entries) > _MOST_BOXES
 
 
 def _boxes(view: TensorStore, entries: Sequence[Any]) -> Iterator[tuple[Box, int]]:

@@ -7,6 +7,7 @@ screen. What is not a terminal, a log file for example, gets one line for each b
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from importlib.util import find_spec
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, Self, final
@@ -109,7 +110,8 @@ class ProgressBar:
         display, latest = self._display, self._latest
         if display is not None and latest is not None:
             done, total, nbytes = latest
-            display.progress.update(self._task, completed=done, total=total, nbytes=nbytes)
+            with suppress(KeyError):  # the block has ended in this moment
+                display.progress.update(self._task, completed=done, total=total, nbytes=nbytes)
 
 
 class _Bytes(ProgressColumn):

@@ -26,6 +26,15 @@ pytestmark = [
 WIDTH, HEIGHT = 900, 1400
 THEMES = {"light": ("#ffffff", "#1f2328"), "dark": ("#111418", "#d9dee3")}
 
+NOTEBOOK = """
+.notebook table{border-collapse:collapse;table-layout:fixed;margin-left:auto;margin-right:auto}
+.notebook td,.notebook th,.notebook tr{vertical-align:middle;padding:.5em;white-space:normal;
+max-width:none;border:none}
+.notebook:not(.markdown) td,.notebook:not(.markdown) th{text-align:right}
+.notebook tbody tr:nth-child(even){background:#888}
+"""
+"""What a notebook says of all tables in it."""
+
 MEASURE = """
 const overflowing = [], boxes = [];
 for (const element of document.querySelectorAll('.virtchunk, .virtchunk *')) {
@@ -48,6 +57,8 @@ for (const svg of document.querySelectorAll('svg')) {
 const tinted = document.querySelector('.vc-cached');
 document.title = JSON.stringify({
   overflowing, wide: document.documentElement.scrollWidth,
+  align: getComputedStyle(document.querySelector('.virtchunk td')).textAlign,
+  stripe: getComputedStyle(document.querySelector('.virtchunk tr:nth-child(2)')).backgroundColor,
   tint: tinted ? getComputedStyle(tinted).fill : '',
 });
 """
@@ -79,7 +90,8 @@ def page(theme: str) -> str:
     return (
         f'<!doctype html><html data-theme="{theme}"><meta charset="utf-8"><style>'
         f"body{{font-family:sans-serif;margin:20px;background:{background};color:{text}}}"
-        f"section{{margin-bottom:24px}}</style><body>{cards}<script>{MEASURE}</script></body></html>"
+        f"section{{margin-bottom:24px}}{NOTEBOOK}</style>"
+        f'<body class="notebook">{cards}<script>{MEASURE}</script></body></html>'
     )
 
 
@@ -116,6 +128,8 @@ def test_nothing_overflows_and_the_tint_follows_the_theme(file: Path, theme: str
 
     assert measured["overflowing"] == []
     assert measured["wide"] <= WIDTH
+    assert measured["align"] == "left"
+    assert measured["stripe"] == "rgba(0, 0, 0, 0)"
     assert measured["tint"] == {"light": "rgb(15, 143, 126)", "dark": "rgb(47, 196, 174)"}[theme]
 
 

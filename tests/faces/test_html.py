@@ -343,7 +343,10 @@ def test_irregular_chunks_show_their_borders_and_range_of_sizes() -> None:
 def test_derived_views_are_shown_too(derive: Any) -> None:
     view = derive(virtual(ts.IndexDomain(shape=[20, 12]), [4, 6], context=pool()))
 
-    assert view._driver.describe() in words(parse(view))
+    text = words(parse(view))
+
+    assert view._driver.describe() in text
+    assert "cached" not in text  # it is not this view that is cached
 
 
 def test_a_transaction_shows_how_far_it_is_and_what_it_holds() -> None:

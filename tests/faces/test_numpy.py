@@ -159,6 +159,12 @@ def test_chunks_of_parts_have_an_extent_for_each_dimension(
     assert virtual()[index].chunks == chunks
 
 
+def test_of_irregular_chunks_the_largest_counts() -> None:
+    view = ts.virtual_chunked(fill, dtype=ts.int32, shape=[3, 4], chunks=((1, 2), (4,)))
+
+    assert view.chunks == (2, 4)
+
+
 def test_an_array_is_one_chunk() -> None:
     assert ts.array(VALUES).chunks == (3, 4)
     assert ts.array(np.zeros((0, 2))).chunks == (1, 2)
