@@ -24,7 +24,11 @@ from virtchunk._index.interval import INF, INF_UPPER
 from virtchunk._index.output_map import OutputIndexMap
 from virtchunk._index.transform import IndexTransform
 from virtchunk._open_options import as_flag
-from virtchunk._schema.dimension_units import DimensionUnitsLike, transform_dimension_units
+from virtchunk._schema.dimension_units import (
+    DimensionUnits,
+    DimensionUnitsLike,
+    transform_dimension_units,
+)
 from virtchunk._schema.dtype import DTypeLike
 from virtchunk._schema.dtype import dtype as DataType
 from virtchunk._schema.schema import Schema
@@ -448,11 +452,11 @@ def _facts(one: _Placed, number: int, context: Context) -> LayerFacts:
         view = layer._view.with_transform(transform).bound(context)
         return LayerFacts.of_spec(view, number)
     driver = layer._driver
-    return LayerFacts(
-        layer=Layer(transform.domain, View(driver, transform)),
-        data_type=driver.dtype,
-        units=transform_dimension_units(driver.dimension_units, transform),
-    )
+    units: DimensionUnits = (None,) * transform.domain.rank
+    if any(driver.dimension_units):
+        units = transform_dimension_units(driver.dimension_units, transform)
+    view = View(driver, transform)
+    return LayerFacts(layer=Layer(transform.domain, view), data_type=driver.dtype, units=units)
 
 
 def _common_transaction(

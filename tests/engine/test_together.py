@@ -12,7 +12,13 @@ import attrs
 import pytest
 
 from virtchunk._control import Control
-from virtchunk._engine.together import compute, run_instantly, run_together, run_together_blocking
+from virtchunk._engine.together import (
+    compute,
+    run_aside,
+    run_instantly,
+    run_together,
+    run_together_blocking,
+)
 from virtchunk._limits import Limiter
 
 

@@ -68,8 +68,12 @@ class _Composite:
         raise NotImplementedError
 
     def _run_blocking(self, control: Control) -> Any:
-        result, steps, at_once, _, finish = self.plan()
-        run_together_blocking(steps, at_once, control)
+        result, steps, at_once, nbytes, finish = self.plan()
+        if nbytes < WORTH_A_THREAD and self.driver.instant:
+            for step in steps:
+                step.run_blocking(control)
+        else:
+            run_together_blocking(steps, at_once, control)
         if finish is not None:
             finish()
         return result

@@ -11,7 +11,8 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from itertools import product
+from functools import cache
+from itertools import pairwise, product
 from math import prod
 from typing import Any, Final, Literal, NamedTuple, TypeAlias, get_args
 
@@ -29,6 +30,8 @@ METHODS: Final[tuple[str, ...]] = get_args(DownsampleMethod)
 _IN_TURN: Final = 64
 """Cells of up to so many floats are added up one by one, in order."""
 _WORDS: Final = 32
+_FEW: Final = 16
+"""Cells of up to so many elements are sorted all at once, step by step."""
 
 
 def check_method(method: str, data_type: dtype) -> None:
@@ -248,7 +251,49 @@ def _put(values: Array, target: Array) -> None:
     np.copyto(target, values, casting="unsafe")
 
 
+def _columns(cells: Array, target: Array) -> list[Array] | None:
+    """Return the sorted elements of all cells: first all smallest ones, and so on.
+
+    None if cells are large, or elements are not simply numbers.
+    """
+    kind = cells.dtype.kind
+    extent = prod(cells.shape[1::2])
+    if extent > _FEW or kind not in "biuf" or cells.dtype.isbuiltin == 2:
+        return None
+    if kind == "f" and np.isnan(cells).any():
+        return None
+    rank = cells.ndim // 2
+    order = [*range(1, 2 * rank, 2), *range(0, 2 * rank, 2)]
+    columns = list(np.array(cells.transpose(order), order="C").reshape(extent, *target.shape))
+    for one, other in _network(extent):
+        low = np.minimum(columns[one], columns[other])
+        np.maximum(columns[one], columns[other], out=columns[other])
+        columns[one] = low
+    return columns
+
+
+@cache
+def _network(count: int) -> tuple[tuple[int, int], ...]:
+    """Return Batcher's merge exchange: which elements to put in order, so that all are."""
+    pairs = []
+    top = 1 << max(0, (count - 1).bit_length() - 1)
+    p = top
+    while p:
+        q, r, d = top, 0, p
+        while True:
+            pairs += [(i, i + d) for i in range(count - d) if i & p == r]
+            if q == p:
+                break
+            q, r, d = q >> 1, p, q - p
+        p >>= 1
+    return tuple(pairs)
+
+
 def _median(cells: Array, target: Array) -> None:
+    columns = _columns(cells, target)
+    if columns is not None:
+        target[...] = columns[(len(columns) - 1) // 2]
+        return
     rows = _rows(cells, target)
     middle = (rows.shape[-1] - 1) // 2
     rows.partition(middle, axis=-1)
@@ -256,6 +301,10 @@ def _median(cells: Array, target: Array) -> None:
 
 
 def _mode(cells: Array, target: Array) -> None:
+    columns = _columns(cells, target)
+    if columns is not None:
+        _longest_run(columns, target)
+        return
     rows = _rows(cells, target)
     if rows.dtype.kind == "O":
         for index in np.ndindex(target.shape):
@@ -269,6 +318,20 @@ def _mode(cells: Array, target: Array) -> None:
     starts = np.maximum.accumulate(np.where(begins, positions, 0), axis=-1)
     longest = np.argmax(positions - starts, axis=-1)
     _put(np.take_along_axis(rows, longest[..., None], axis=-1)[..., 0], target)
+
+
+def _longest_run(columns: list[Array], target: Array) -> None:
+    """Put the most frequent one of sorted elements, and of several the first."""
+    best: Array = columns[0].copy()
+    length = np.ones(best.shape, np.uint8)
+    longest = length.copy()
+    for before, column in pairwise(columns):
+        length *= column == before
+        length += 1
+        longer = length > longest
+        np.copyto(best, column, where=longer)
+        np.maximum(longest, length, out=longest)
+    target[...] = best
 
 
 def _most_frequent(elements: list[Any]) -> Any:

@@ -84,12 +84,12 @@ def make_stack(
                 f"layer {number} has rank {own.rank}, with the domain {own}, but layer 0 has rank "
                 f"{domain.rank}"
             )
-        domain = own if domain is None else _hull(domain, own, number)
+        domain = domain or own
         known = units or [None] * own.rank
         units = [one or other for one, other in zip(known, facts.units, strict=True)]
     if data_type is None:
         raise ValueError("dtype must be specified, for there is no layer to tell it")
-    domain = _seen(domain, schema)
+    domain = _seen(_hull([facts.layer.domain for facts in layers]), schema)
     given = schema.dimension_units or (None,) * domain.rank
     units = units or [None] * domain.rank
     return StackDriver(
@@ -102,11 +102,24 @@ def make_stack(
     )
 
 
-def _hull(domain: IndexDomain, own: IndexDomain, number: int) -> IndexDomain:
-    try:
-        return domain.hull(own)
-    except ValueError as error:
-        raise ValueError(f"layer {number} does not fit the layers before it: {error}") from None
+def _hull(domains: list[IndexDomain]) -> IndexDomain | None:
+    if not domains:
+        return None
+    hull = domains[0]
+    if all(domain.labels == hull.labels and 0 not in domain.shape for domain in domains):
+        return IndexDomain._trusted(
+            tuple(map(min, zip(*[domain.inclusive_min for domain in domains], strict=True))),
+            tuple(map(max, zip(*[domain.exclusive_max for domain in domains], strict=True))),
+            hull.labels,
+            hull.implicit_lower_bounds,
+            hull.implicit_upper_bounds,
+        )
+    for number, domain in enumerate(domains):
+        try:
+            hull = hull.hull(domain)
+        except ValueError as error:
+            raise ValueError(f"layer {number} does not fit those before it: {error}") from None
+    return hull
 
 
 def _seen(hull: IndexDomain | None, schema: SchemaConstraints) -> IndexDomain:
