@@ -17,12 +17,16 @@ class Control:
 
     Args:
         deadline: Latest time to work on, on the monotonic clock; None for no limit.
+        watch: Raises if the run has to stop for another reason; only for the thread it begins in.
     """
 
-    __slots__ = ("_cancelled", "deadline", "on_cancel")
+    __slots__ = ("_cancelled", "deadline", "on_cancel", "watch")
 
-    def __init__(self, deadline: float | None = None) -> None:
+    def __init__(
+        self, deadline: float | None = None, watch: Callable[[], object] | None = None
+    ) -> None:
         self.deadline: float | None = deadline
+        self.watch: Callable[[], object] | None = watch
         self.on_cancel: Callable[[], object] | None = None
         """Called, from any thread, when the run is to stop, while it waits for a loop."""
         self._cancelled = False
@@ -50,6 +54,8 @@ class Control:
         """
         if self._cancelled:
             raise cancelled_error()
+        if self.watch is not None:
+            self.watch()
         if self.late():
             raise TimeoutError("the operation did not finish within its timeout; it was stopped")
 

@@ -449,8 +449,8 @@ def _stacked(
 def _facts(one: _Placed, number: int, context: Context) -> LayerFacts:
     layer, transform = one.layer, one.transform
     if isinstance(layer, Spec):
-        view = layer._view.with_transform(transform).bound(context)
-        return LayerFacts.of_spec(view, number)
+        spec = layer._view.with_transform(transform).bound(context)
+        return LayerFacts.of_spec(spec, number)
     driver = layer._driver
     units: DimensionUnits = (None,) * transform.domain.rank
     if any(driver.dimension_units):

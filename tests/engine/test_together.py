@@ -88,7 +88,7 @@ async def test_all_run_and_no_more_at_once_than_permitted(count: int) -> None:
     await run_together(log.steps(count), 7)
 
     assert sorted(log.begun) == list(range(count))
-    assert log.most == min(count, 7)
+    assert log.most <= min(count, 7)
     assert log.running == 0
 
 

@@ -19,7 +19,7 @@ import anyio
 import anyio.lowlevel
 
 from virtchunk._control import Control, NotHere
-from virtchunk._engine.errand import run_errand
+from virtchunk._engine.errand import check_cancelled, run_errand
 from virtchunk._engine.job import SLICE
 from virtchunk._engine.worker import Lending, caller
 from virtchunk._interrupts import at_checkpoints
@@ -104,7 +104,7 @@ async def run_aside(steps: Iterable[Step], at_once: int, limiter: Limiter) -> No
         at_once: How many threads there may be, if the limit permits.
         limiter: The limit of such threads.
     """
-    control = Control()
+    control = Control(watch=check_cancelled)
     work = partial(run_together_blocking, steps, min(at_once, limiter.total), control)
     async with Lending(caller()):
         await limiter.acquire()
