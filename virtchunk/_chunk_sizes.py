@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from virtchunk._drivers.driver import check_finite
 from virtchunk._index.interval import INF
@@ -46,7 +46,7 @@ def sizes_along(view: TensorStore, dim: int) -> tuple[int, ...] | None:
     dimension may be empty.
     """
     bounds = zip(view.domain.inclusive_min, view.domain.exclusive_max, strict=True)
-    inside = [low if low > -INF else min(0, high - 1) for low, high in bounds]
+    inside: list[Any] = [low if low > -INF else min(0, high - 1) for low, high in bounds]
     line = view[(*inside[:dim], slice(None), *inside[dim + 1 :])]
     cut = line._driver.cut(line._transform)
     if cut.scattered:

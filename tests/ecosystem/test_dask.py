@@ -215,7 +215,7 @@ def test_what_cannot_be_read_is_no_dask_array(fake: FakeBackend) -> None:
         view_of(fake, mode="w").to_dask()
     with pytest.raises(ValueError, match="unbounded"):
         ts.virtual_chunked(fill, dtype=ts.int8, rank=1).to_dask()
-    with pytest.raises(ValueError, match="backend must be .* asyncio.* got 'curio'"):
+    with pytest.raises(ValueError, match=r"backend must be .* asyncio.* got 'curio'"):
         view_of(fake).to_dask(backend="curio")  # type: ignore[arg-type]
 
 

@@ -265,8 +265,10 @@ def test_it_is_plotted(view: ts.TensorStore) -> None:
     pyplot.switch_backend("agg")
     figure, axes = pyplot.subplots(1, 2)
 
-    view.to_xarray(name="height").plot(ax=axes[0])
-    view.to_xarray(name="height").isel(x=0).plot(ax=axes[1])
+    array: Any = view.to_xarray(name="height")
+
+    array.plot(ax=axes[0])
+    array.isel(x=0).plot(ax=axes[1])
 
     assert axes[0].get_ylabel() == "y [nm]"
     assert axes[1].lines[0].get_ydata().tolist() == content()[:, 0].tolist()
@@ -366,7 +368,7 @@ def test_what_cannot_be_read_is_no_xarray_array(fake: FakeBackend) -> None:
         view_of(fake, mode="w").to_xarray()
     with pytest.raises(ValueError, match="unbounded"):
         ts.virtual_chunked(fill, dtype=ts.int8, rank=1).to_xarray()
-    with pytest.raises(ValueError, match="backend must be .* asyncio.* got 'curio'"):
+    with pytest.raises(ValueError, match=r"backend must be .* asyncio.* got 'curio'"):
         view_of(fake).to_xarray(backend="curio")  # type: ignore[arg-type]
 
 
