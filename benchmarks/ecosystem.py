@@ -46,12 +46,43 @@ def through_xarray(view: ts.TensorStore) -> Read:
     return lambda: array.values
 
 
+def through_zarr(view: ts.TensorStore) -> Read:
+    import zarr
+
+    array = zarr.open_array(view.as_zarr_store(), mode="r")
+    return lambda: array[...]
+
+
+def zarr_in_memory(view: ts.TensorStore) -> Any:
+    """Return what the view shows as chunks in memory, not compressed: what zarr itself takes."""
+    import zarr
+
+    array = zarr.create_array(
+        {}, shape=view.shape, chunks=view.chunks, dtype=np.float32, compressors=None
+    )
+    array[...] = through_zarr(view)()
+    return array
+
+
+def through_zarr_alone(view: ts.TensorStore) -> Read:
+    array = zarr_in_memory(view)
+    return lambda: array[...]
+
+
+def through_view_of_zarr(view: ts.TensorStore) -> Read:
+    view_of_zarr = ts.from_zarr(zarr_in_memory(view))
+    return lambda: view_of_zarr.read().result()
+
+
 ROUTES: dict[str, tuple[str, Callable[[ts.TensorStore], Read]]] = {
     "view": ("virtchunk", through_view),
     "xarray": ("xarray", through_xarray),
     "dask": ("dask", through_dask),
     "dask, one thread": ("dask", through_dask_in_one_thread),
     'dask, chunks="auto"': ("dask", through_dask_chunks_joined),
+    "zarr": ("zarr", through_zarr),
+    "zarr, no view": ("zarr", through_zarr_alone),
+    "zarr as a view": ("zarr", through_view_of_zarr),
 }
 """Names, the packages they need, and how to read."""
 
