@@ -84,7 +84,8 @@ class FakeBackend:
         """What stamps say."""
         self.calls: list[Call] = []
         self.failures: dict[tuple[str, Key], BaseException] = {}
-        """Raised instead of reading or writing a chunk, before anything is done."""
+        """Raised instead of reading or writing a chunk, before anything is done; for the role
+        ``"write done"``, after it was stored."""
         self.results: dict[str, Any] = {}
         """Returned for a role instead of what is right."""
         self.before: Callable[[Call], object] | None = None
@@ -246,6 +247,8 @@ class FakeBackend:
                 place[...] = array
                 self.generations[key] = self.generations.get(key, 0) + 1
                 current = b"v%d" % self.generations[key]
+                if ("write done", key) in self.failures:
+                    raise self.failures["write done", key]
             if role in self.results:
                 return self.results[role]
             return self._stamp(current) if self.versioned else None
