@@ -621,6 +621,18 @@ def test_labels_of_format_2_are_where_xarray_puts_them() -> None:
     np.testing.assert_array_equal(view.read().result(), content())
 
 
+def test_cache_keeps_chunks_and_sees_what_is_written_through_the_view() -> None:
+    array = stored()
+    context = ts.Context({"cache_pool": {"total_bytes_limit": 1_000_000}})
+    view = ts.from_zarr(array, context=context)
+
+    assert view[0, 0].read().result() == 1
+    array[0, 0] = -1
+    assert view[0, 0].read().result() == 1
+    view[0, 0] = -2
+    assert view[0, 0].read().result() == array[0, 0] == -2
+
+
 def test_scalars_are_views_of_rank_0() -> None:
     array = zarr.create_array({}, shape=(), dtype="f4")
     view = ts.from_zarr(array)

@@ -13,7 +13,6 @@ from virtchunk._context.context import Context
 from virtchunk._drivers.driver import check_finite
 from virtchunk._index.domain import IndexDomain
 from virtchunk._open import virtual_chunked
-from virtchunk._open_options import RecheckCacheOption
 from virtchunk._schema.dtype import dtype
 from virtchunk._schema.layout import ChunkLayout
 from virtchunk.zarr._metadata import ORIGIN, UNITS, chunk_shape, coordinates, data_type
@@ -34,10 +33,7 @@ Array: TypeAlias = "np.ndarray[Any, Any]"
 
 
 def from_zarr(
-    array: zarr.Array[Any] | zarr.AsyncArray[Any],
-    *,
-    context: Context | None = None,
-    recheck_cached_data: RecheckCacheOption | None = None,
+    array: zarr.Array[Any] | zarr.AsyncArray[Any], *, context: Context | None = None
 ) -> TensorStore:
     """Return a view of a zarr array, to be read and, unless the array is read-only, written.
 
@@ -50,9 +46,8 @@ def from_zarr(
             event loop, be it trio's, it is called in worker threads, as many at a time as
             ``data_copy_concurrency`` in ``context`` says. An `zarr.AsyncArray` is awaited in
             tasks, which zarr permits under asyncio only.
-        context: Limits and the cache pool; see `virtual_chunked`.
-        recheck_cached_data: See `virtual_chunked`. zarr knows no versions of chunks: what is
-            cached is read again each time unless this is ``False`` or ``"open"``.
+        context: Limits and the cache pool; see `virtual_chunked`. zarr knows no versions of
+            chunks: what the cache has is not read again, whatever others have written to the array.
 
     Raises:
         ImportError: zarr is not installed.
@@ -84,7 +79,6 @@ def from_zarr(
         chunk_layout=ChunkLayout(chunk_shape=chunks, grid_origin=access.origin, rank=array.ndim),
         dimension_units=_listed(array, UNITS, (str, type(None))),
         context=context,
-        recheck_cached_data=recheck_cached_data,
     )
 
 
