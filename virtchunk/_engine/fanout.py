@@ -41,6 +41,10 @@ def run_blocking(job: Job, control: Control) -> None:
         RuntimeError: If the callbacks are async and their loop is this thread's.
         ValueError: If the callbacks are async and there is no loop to run them.
     """
+    for _ in job.serve_rows():
+        control.check()
+    if job.taken == job.total > 0:
+        return
     if job.is_async and not _is_served(job):
         parent = caller()
         check = None if parent is None else parent.check or check_cancelled
@@ -94,6 +98,10 @@ async def run(job: Job) -> None:
 async def _serve_from_cache(job: Job) -> bool:
     """Deliver what needs no callback, right here; say whether that was all."""
     started = perf_counter()
+    for _ in job.serve_rows():
+        if perf_counter() - started > SLICE:
+            await anyio.lowlevel.checkpoint()
+            started = perf_counter()
     while job.taken < job.total:
         if not _serve(job):
             return False

@@ -7,6 +7,7 @@ A read and a write differ in what is done with a piece: see `virtchunk._engine.r
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Collection, Iterator
 from itertools import chain, islice
 from typing import Any, Protocol, TypeAlias
@@ -106,6 +107,15 @@ class Job:
             self.taken += len(block)
             return block
 
+    def skip(self, count: int) -> None:
+        """Take ``count`` pieces that have been worked off already."""
+        with self._lock:
+            self.taken += count
+            if self.taken == self.total:
+                self._pieces = iter(())
+            else:
+                deque(islice(self._pieces, count), maxlen=0)
+
     def put_back(self, block: Block) -> None:
         """Return pieces that were taken but not begun with."""
         with self._lock:
@@ -123,6 +133,10 @@ class Job:
     def serve(self, block: Block) -> Block:
         """Work off the pieces that need no callback; return the others."""
         return block
+
+    def serve_rows(self) -> Iterator[object]:
+        """Work off the first pieces in rows, as far as they need no callback; yields after each."""
+        return iter(())
 
     def run_block(self, block: Block, worker: Worker) -> None:
         """Work off pieces in this thread."""

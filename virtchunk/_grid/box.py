@@ -12,7 +12,7 @@ from virtchunk._grid.regular import Columns, DimensionGrid, columns
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ("Axis", "BoxPartition", "NoChunks", "OneChunk", "arranged", "axis_of", "spread")
+__all__ = ("Axis", "BoxPartition", "NoChunks", "OneChunk", "Row", "arranged", "axis_of", "spread")
 
 Array: TypeAlias = "np.ndarray[Any, Any]"
 
@@ -66,6 +66,21 @@ def axis_of(
     return Axis(grid, source, start + stride * (extent - 1), -stride or 1, extent, reverse=True)
 
 
+class Row(NamedTuple):
+    """Pieces that differ only in the last grid dimension."""
+
+    lower: tuple[int, ...]
+    """Lower bounds of their chunks, without the last one."""
+    out: tuple[slice, ...]
+    """Index of all of them into the request, where they lie side by side along the last axis."""
+    part: tuple[slice, ...]
+    """Index into each chunk, without the last axis."""
+    covers: bool
+    """Whether every element of every chunk is touched."""
+    columns: Columns
+    """The last grid dimension."""
+
+
 @final
 class BoxPartition:
     """A request whose every piece is described by slices."""
@@ -89,9 +104,25 @@ class BoxPartition:
         return prod(axis.cells() for axis in self.axes)
 
     def pieces(self) -> Iterator[tuple[Any, ...]]:
-        return chain.from_iterable(self._batches())
+        return chain.from_iterable(map(_product, self._columns()))
 
-    def _batches(self) -> Iterator[Iterator[tuple[Any, ...]]]:
+    def rows(self) -> Iterator[Row]:
+        """Yield the same pieces, in the same order, by rows along the last grid dimension."""
+        for *leading, last in self._columns():
+            assert last is not None
+            held = cast("list[Columns]", leading)
+            along, all_whole = slice(last.out[0].start, last.out[-1].stop), all(last.whole)
+            for lower, out, part, whole in zip(
+                product(*[axis.lower for axis in held]),
+                product(*[axis.out for axis in held]),
+                product(*[axis.part for axis in held]),
+                product(*[axis.whole for axis in held]),
+                strict=True,
+            ):
+                yield Row(lower, (*out, along), part, all_whole and all(whole), last)
+
+    def _columns(self) -> Iterator[list[Columns | None]]:
+        """Yield the columns of all axes whose product is the request, batch by batch."""
         axes = self.axes
         # All columns but the longest are held whole: at most the square root of the chunks.
         longest = max(range(len(axes)), key=lambda i: axes[i].extent)
@@ -100,7 +131,7 @@ class BoxPartition:
         ]
         for batch in axes[longest].batches(_BATCH):
             held[longest] = batch
-            yield _product(held)
+            yield held
 
     def request_view(self, array: Array) -> Array:
         sources = [(axis.source, axis.reverse) for axis in self.axes]
