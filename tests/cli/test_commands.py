@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tracemalloc
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -162,6 +163,34 @@ def test_files_are_replaced(invoke: Invoke, folder: Path) -> None:
     assert invoke("read", "scenes:heights", "-o", "out.npy").exit_code == 0
 
     assert np.load("out.npy").shape == (20, 30)
+
+
+@pytest.mark.parametrize("out", ["out.npy", "out.zarr"])
+def test_files_may_be_larger_than_memory(invoke: Invoke, folder: Path, out: str) -> None:
+    if out == "out.zarr":
+        pytest.importorskip("zarr", reason="an extra")
+    (folder / "large.py").write_text(LARGE)
+    invoke("info", "large:view")  # imports what there is to import
+
+    tracemalloc.start()
+    try:
+        result = invoke("read", "large:view", "-o", out)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert result.exit_code == 0
+    assert peak < 50_000_000
+
+
+LARGE = """
+import virtchunk as ts
+
+def fill(domain, array, params):
+    array.fill(1)
+
+view = ts.virtual_chunked(fill, dtype=ts.uint8, shape=[150, 1000, 1000], chunks=(1, 1000, 1000))
+"""
 
 
 # -- copy ------------------------------------------------------------------------------------------
@@ -364,6 +393,14 @@ def test_script_finds_modules_in_the_working_directory(folder: Path) -> None:
     )
 
     assert (done.stderr, done.stdout) == ("", "[0 1 2]\n")
+
+
+def test_closed_pipe_is_nothing_to_talk_about(folder: Path) -> None:
+    command = f"{sys.executable} -m virtchunk read scenes:heights | true"
+
+    done = subprocess.run(command, shell=True, capture_output=True, text=True)
+
+    assert done.stderr == ""
 
 
 def test_shell_completes_commands(folder: Path) -> None:

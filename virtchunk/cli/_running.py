@@ -21,6 +21,9 @@ T = TypeVar("T")
 INTERRUPTED = 128 + 2
 """Exit code after Ctrl-C, as a shell reports a program that SIGINT ended."""
 
+_CLICK_TELLS = (click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError)
+"""What click itself ends a program for, in its own words or without any."""
+
 # By default trio raises KeyboardInterrupt between any two instructions of any task, be it in the
 # middle of starting another one; asyncio has the main task cancelled. The latter is what we want.
 _LOOP_OPTIONS: dict[str, dict[str, Any]] = {
@@ -73,8 +76,7 @@ def failures_told(traceback: bool) -> Iterator[None]:
         if isinstance(first, KeyboardInterrupt):
             click.echo("interrupted", err=True)
             sys.exit(INTERRUPTED)
-        click_s_own = (click.ClickException, click.Abort, click.exceptions.Exit)
-        if traceback or isinstance(first, click_s_own) or not isinstance(first, Exception):
+        if traceback or isinstance(first, _CLICK_TELLS) or not isinstance(first, Exception):
             raise
         raise click.ClickException(_told(first)) from None
 
