@@ -114,21 +114,23 @@ async def read_one_awaiting(
         source.quick and not source.read_is_async and current_worker.get() is None
     ):
         return False
-    await anyio.lowlevel.checkpoint()
     attempt = _Attempt()
     arguments = (source, piece, request, bound, batch, attempt.check, running_loop())
     if source.cache is not None:
+        await anyio.lowlevel.checkpoint()
         return read_one(*arguments)
+    await anyio.lowlevel.checkpoint_if_cancelled()
     context = copy_context()
     done = hand_over(lambda: attempt.run(lambda: context.run(read_one, *arguments)))
-    if not done.wait_blocking(_LONGEST_STALL):
-        source.observed(math.inf)
-        try:
+    try:
+        await anyio.lowlevel.checkpoint()  # now, for the thread takes a while to wake up
+        if not done.wait_blocking(_LONGEST_STALL):
+            source.observed(math.inf)
             await done.wait()
-        except anyio.get_cancelled_exc_class():
-            attempt.stopped = True
-            await done.wait_out()
-            raise
+    except anyio.get_cancelled_exc_class():
+        attempt.stopped = True
+        await done.wait_out()
+        raise
     error, attempt.error = attempt.error, None
     if isinstance(error, anyio.NoEventLoopError):
         # A callback that talks to its loop through anyio.from_thread needs a thread of anyio's.
