@@ -19,7 +19,6 @@ from virtchunk.zarr._metadata import ORIGIN, UNITS, chunk_shape, coordinates, da
 
 if TYPE_CHECKING:
     import numpy as np
-    from zarr.storage import StoreLike
 
     from virtchunk._engine.parameters import (
         VirtualChunkedReadParameters,
@@ -82,7 +81,7 @@ def from_zarr(
     )
 
 
-def create_like(view: TensorStore, store: StoreLike, **options: Any) -> TensorStore:
+def create_like(view: TensorStore, store: Any, **options: Any) -> TensorStore:
     """Create a zarr array that can hold what a view shows, and return it as a view.
 
     It has the view's shape, data type, chunks, labels, origin and units; `copy` puts the elements
