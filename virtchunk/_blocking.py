@@ -14,8 +14,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 import anyio
-from anyio.from_thread import BlockingPortal
+from anyio.lowlevel import EventLoopToken, current_token
 
+from virtchunk._bridge import run_in_loop
 from virtchunk._control import NoLoopError
 from virtchunk._fork import call_in_child
 
@@ -29,14 +30,14 @@ T = TypeVar("T")
 Backend: TypeAlias = Literal["asyncio", "trio"]
 """Which kind of event loop runs async callbacks where there is none."""
 
-_portals: dict[Backend, BlockingPortal] = {}
+_loops: dict[Backend, EventLoopToken] = {}
 _starting = threading.Lock()
 
 
 def _after_fork() -> None:
     global _starting
     _starting = threading.Lock()
-    _portals.clear()
+    _loops.clear()
 
 
 call_in_child(_after_fork)
@@ -66,18 +67,16 @@ def wait_for(view: TensorStore, start: Callable[[], Future[T]], backend: Backend
         view: What is read or written.
         start: Makes the future of its operation. It may be called twice.
         backend: The kind of event loop.
+
+    Raises:
+        RuntimeError: If called in the very loop that would have to run async callbacks.
     """
     if not _may_need_loop(view):
         try:
             return start().result()
         except NoLoopError:  # a synchronous callback wants to wait for async ones
             pass
-    waiting = _portal(backend).start_task_soon(_await, start())
-    try:
-        return waiting.result()
-    except BaseException:
-        waiting.cancel()
-        raise
+    return run_in_loop(_loop(backend), start)
 
 
 def _may_need_loop(view: TensorStore) -> bool:
@@ -90,29 +89,24 @@ def _may_need_loop(view: TensorStore) -> bool:
     return source.loop is None and (source.read_is_async or source.write_is_async)
 
 
-async def _await(future: Future[T]) -> T:
-    return await future
-
-
-def _portal(backend: Backend) -> BlockingPortal:
-    """Return the way into the loop of a kind; the loop is started if it is not there yet."""
+def _loop(backend: Backend) -> EventLoopToken:
+    """Return the loop of a kind; it is started if it is not there yet."""
     with _starting:
-        if backend not in _portals:
+        if backend not in _loops:
             check_backend(backend)
             ready = threading.Event()
             threading.Thread(
                 target=anyio.run,
-                args=(_serve, backend, ready),
+                args=(_stay, backend, ready),
                 kwargs={"backend": backend},
                 name=f"virtchunk {backend} loop",
                 daemon=True,
             ).start()
             ready.wait()
-        return _portals[backend]
+        return _loops[backend]
 
 
-async def _serve(backend: Backend, ready: threading.Event) -> None:
-    async with BlockingPortal() as portal:
-        _portals[backend] = portal
-        ready.set()
-        await portal.sleep_until_stopped()
+async def _stay(backend: Backend, ready: threading.Event) -> None:
+    _loops[backend] = current_token()
+    ready.set()
+    await anyio.sleep_forever()

@@ -23,6 +23,7 @@ import numpy as np
 from virtchunk._blocking import Backend, check_backend, wait_for
 from virtchunk._chunk_sizes import chunk_sizes
 from virtchunk._context.context import Context
+from virtchunk._engine.worker import Lending, caller
 from virtchunk._extras import needed
 from virtchunk._open import virtual_chunked
 from virtchunk._schema.conversion import check_cast, infer_dtype
@@ -274,7 +275,9 @@ class _Blocks:
             return _Submitted(client.compute(block), target)
         # A task that waits for other tasks could wait for ever: its worker may have one thread.
         here = "sync" if self.scheduler is None and _in_worker() else self.scheduler
-        target[...] = block.compute(scheduler=here)
+        with Lending(caller()):  # tasks may read views, for which they need our token
+            values = block.compute(scheduler=here)
+        target[...] = values
         return None
 
     def _client(self) -> Any:

@@ -203,6 +203,21 @@ def test_a_callback_may_block_for_a_view_with_async_callbacks(fake: FakeBackend)
     np.testing.assert_array_equal(above.to_dask().compute(), content() * 2)
 
 
+def test_callbacks_and_tasks_that_read_views_need_no_second_token(fake: FakeBackend) -> None:
+    context = ts.Context({"data_copy_concurrency": {"limit": 1}})
+    below = view_of(fake, context=context)
+
+    def total(domain: ts.IndexDomain, array: Array, params: object) -> None:
+        array[...] = below.to_dask().sum().compute()
+
+    totals = ts.virtual_chunked(total, dtype=ts.int64, shape=[3], chunks=1, context=context)
+    doubled = ts.from_dask(below.to_dask() * 2, context=context)
+
+    assert totals.to_dask().compute().tolist() == [content().sum()] * 3
+    np.testing.assert_array_equal(doubled.read().result(), content() * 2)
+    np.testing.assert_array_equal(doubled.to_dask().compute(), content() * 2)
+
+
 def test_an_error_of_a_callback_comes_through(fake: FakeBackend, view: ts.TensorStore) -> None:
     fake.failures["read", (8, 1)] = OSError("no such tile")
 
