@@ -49,7 +49,8 @@ def staleness_bound(option: RecheckCacheOption, opened: float) -> float:
         return time.time()
     if option is False:
         return -math.inf
-    return opened if option == "open" else option
+    # Nothing is known to be current at a time that is yet to come.
+    return opened if option == "open" else min(option, time.time())
 
 
 def as_flag(value: Any, name: str) -> bool:

@@ -122,3 +122,4 @@ def test_staleness_bound() -> None:
     assert staleness_bound(False, opened=7.0) == -math.inf
     assert staleness_bound("open", opened=7.0) == 7.0
     assert staleness_bound(5.0, opened=7.0) == 5.0
+    assert now <= staleness_bound(math.inf, opened=7.0) <= time.time()
