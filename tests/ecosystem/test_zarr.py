@@ -227,6 +227,29 @@ def test_array_in_a_group_is_opened_by_xarray_with_named_dimensions(fake: FakeBa
     assert zarr.open_group(store, mode="r")["image"][0, 0] == 1
 
 
+def test_xarray_slices_reduces_and_loads_what_it_opened_lazily(
+    view: ts.TensorStore, fake: FakeBackend
+) -> None:
+    xarray = pytest.importorskip("xarray")
+    dataset = xarray.open_zarr(view.as_zarr_store("image"), chunks=None)
+
+    mean = float(dataset.image.isel(y=slice(0, 3), x=slice(4, 8)).mean())
+
+    assert mean == content()[0:3, 4:8].mean()
+    assert fake.reads() == [(5, 1)]
+    np.testing.assert_array_equal(dataset.load().image.sum("y"), content().sum(0))
+
+
+def test_xarray_has_dask_compute_it_chunk_by_chunk(view: ts.TensorStore) -> None:
+    xarray = pytest.importorskip("xarray")
+    pytest.importorskip("dask.array")
+
+    image = xarray.open_zarr(view.as_zarr_store("image"), chunks={}).image
+
+    assert image.chunks == ((3, 3, 1), (4, 4, 3))
+    np.testing.assert_array_equal((image * 2).max("x").compute(), content().max(1) * 2)
+
+
 def test_xarray_writes_a_region(view: ts.TensorStore, fake: FakeBackend) -> None:
     xarray = pytest.importorskip("xarray")
     store = view.as_zarr_store("image")
@@ -368,6 +391,28 @@ async def test_cancelling_reaches_the_callback() -> None:
     store = ts.virtual_chunked(wait, dtype=ts.int8, shape=[3]).as_zarr_store()
     async with anyio.create_task_group() as group:
         group.start_soon(store.get, "c/0", PROTOTYPE)
+        await begun.wait()
+        group.cancel_scope.cancel()
+
+    assert events == ["stopped"]
+
+
+@ASYNCIO
+async def test_cancelling_a_read_of_zarr_reaches_the_callback() -> None:
+    events: list[str] = []
+    begun = anyio.Event()
+
+    async def wait(domain: ts.IndexDomain, array: Array, params: Any) -> None:
+        try:
+            begun.set()
+            await anyio.sleep_forever()
+        finally:
+            events.append("stopped")
+
+    store = ts.virtual_chunked(wait, dtype=ts.int8, shape=[3]).as_zarr_store()
+    array = await zarr.api.asynchronous.open_array(store=store, mode="r")
+    async with anyio.create_task_group() as group:
+        group.start_soon(array.getitem, slice(0, 2))
         await begun.wait()
         group.cancel_scope.cancel()
 

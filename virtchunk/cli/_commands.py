@@ -37,6 +37,7 @@ class _Group(click.Group):
     """Commands whose failures are told in a few words."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        """Run a command."""
         with failures_told(ctx.params["traceback"]):
             return super().invoke(ctx)
 
@@ -45,6 +46,7 @@ class _SelectionCommand(click.Command):
     """A command that takes ``-5:3`` for a selection, not for options."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments; an option has no space before it."""
         negative = re.compile(r"-\d[-+\d\s,.:]*")
         return super().parse_args(ctx, [f" {a}" if negative.fullmatch(a) else a for a in args])
 
