@@ -145,6 +145,25 @@ def test_conditions_are_checked_at_the_commit(store: ts.KvStore) -> None:
     assert (transaction.commit_started, transaction.aborted) == (True, False)
 
 
+@pytest.mark.parametrize("disturbed", [False, True])
+def test_deleting_a_range_keeps_the_conditions_of_keys_in_it(
+    store: ts.KvStore, disturbed: bool
+) -> None:
+    generation = store.write("b", "1").result().generation
+    transaction = ts.Transaction()
+    staged = store.with_transaction(transaction)
+    staged.write("b", "2", if_equal=generation).result()
+    staged.delete_range(KeyRange("a", "c")).result()
+    if disturbed:
+        store["b"] = "x"
+        with pytest.raises(ValueError, match=CONFLICT):
+            transaction.commit_sync()
+        assert content(store) == {b"b": b"x"}
+    else:
+        transaction.commit_sync()
+        assert content(store) == {}
+
+
 def test_a_condition_on_what_the_transaction_has_replaced_stores_nothing(
     store: ts.KvStore,
 ) -> None:
@@ -154,7 +173,8 @@ def test_a_condition_on_what_the_transaction_has_replaced_stores_nothing(
     staged["b"] = "2"
     staged["a"] = "2"
     staged.write("a", "3", if_equal=generation).result()
-    assert staged["a"] == b"3"
+    staged["a"] = "4"
+    assert staged["a"] == b"4"
     with pytest.raises(ValueError, match=CONFLICT):
         transaction.commit_sync()
     assert content(store) == {b"a": b"1"}

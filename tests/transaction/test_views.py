@@ -51,6 +51,22 @@ def test_a_chunk_that_is_written_bit_by_bit_until_it_is_covered_is_never_read() 
     assert backend.array[:4, :4].tolist() == [[3, 1, 2, 3], [1, 1, 2, 2]] * 2
 
 
+def test_elements_that_are_written_twice_count_once() -> None:
+    backend = zeros()
+    backend.array += 9
+    view = backend.view((4, 4))
+    with ts.Transaction() as transaction:
+        for rows in (slice(0, 2), slice(0, 2), slice(1, 3)):
+            view.with_transaction(transaction)[rows, 0:4] = 1
+    assert backend.reads() == [(0, 0)]
+    assert backend.array[:4, 0].tolist() == [1, 1, 1, 9]
+    with ts.Transaction() as transaction:
+        for rows in (slice(0, 2), slice(1, 3), slice(2, 4)):
+            view.with_transaction(transaction)[rows, 0:4] = 2
+    assert backend.reads() == [(0, 0)]
+    assert backend.array[:4, 0].tolist() == [2, 2, 2, 2]
+
+
 def test_a_chunk_that_is_partly_written_in_several_steps_is_read_and_written_once() -> None:
     backend = zeros()
     backend.array += 9
