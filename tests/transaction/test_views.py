@@ -150,6 +150,20 @@ def test_dimensions_that_are_broadcast_keep_the_last_value() -> None:
     assert view.read().result().tolist() == [3, 4]
 
 
+def test_derived_views_go_through_the_transaction_to_their_bases() -> None:
+    backend, other = FakeBackend(np.zeros(8, np.int32)), np.zeros(4)
+    view = backend.view((4,))
+    joined = ts.concat([view.astype(ts.float64), ts.array(other)], axis=0)
+    with ts.Transaction() as transaction:
+        joined.with_transaction(transaction)[6:10] = 4
+        halves = ts.downsample(view, [2], "mean").with_transaction(transaction)
+        assert halves.read().result().tolist() == [0, 0, 0, 4]
+        assert not joined.read().result().any()
+        assert backend.writes() == []
+    assert backend.array.tolist() == [0, 0, 0, 0, 0, 0, 4, 4]
+    assert other.tolist() == [4, 4, 0, 0]
+
+
 def test_the_caller_may_change_the_source_after_the_write() -> None:
     view = ts.array(np.zeros(3, np.int64))
     source = np.arange(3)
