@@ -80,7 +80,7 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure beside the original, in one run, and print ratios; ``-- engine`` runs one."""
+    """Measure beside the original, in one run; ``-- engine --out`` writes docs/performance.md."""
     install(session, ".[trio]", "bench")
     if session.posargs:
         script, *arguments = session.posargs

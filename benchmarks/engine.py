@@ -1,11 +1,13 @@
 """The chunk engine beside the original and the bare loop, in one run.
 
-    python benchmarks/engine.py [--quick] [--out FILE] [NAME ...]
+    python benchmarks/engine.py [--quick] [--out [FILE]] [NAME ...]
 
-Each row runs its contenders in turns, several times, so that noise hits all alike, and takes
-medians; only the ratios mean something. "original" is tensorstore at its better setting of two,
+Each row runs its contenders in turns, many times, so that noise hits all alike, and takes medians
+and minima; only the ratios mean something. "original" is tensorstore at its better setting of two,
 the default and ``data_copy_concurrency`` limit 1. "floor" is the least that Python can do: the same
 callbacks called (or awaited) from a bare loop that makes each chunk's slices and array.
+
+``--out`` puts this table, and that of ``benchmarks/indexing.py``, into ``docs/performance.md``.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import argparse
 import asyncio
 import contextlib
 import math
+import os
 import subprocess
 import sys
 import threading
@@ -27,9 +30,10 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 import attrs
+import indexing
 import numpy as np
 import tensorstore
-from rows import Row, Table
+from rows import Row, Table, replace_table
 
 import virtchunk
 
@@ -456,8 +460,18 @@ def creation(text: str) -> Contenders:
 
 
 def subprocess_number(code: str) -> float:
-    """Run Python code in a fresh process and return the number it prints."""
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    """Run Python code in a fresh process and return the number it prints.
+
+    Modules are compiled by the first one that imports them, whatever the caller's settings.
+    """
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    run = subprocess.run(
+        [sys.executable, "-I", "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment,
+    )
     return float(run.stdout)
 
 
@@ -577,24 +591,32 @@ def rows() -> Iterator[Row]:
         )
     yield Row("1 M chunks, extra MB", memory, most=5e-6, rounds=1)
     yield Row("peers", peers, rounds=3)
-    yield Row("import", importing, floor=1.3, rounds=5)
+    yield Row("import", importing, floor=1.3, rounds=15)
+
+
+DOCS = Path(__file__).parents[1] / "docs" / "performance.md"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", help="only rows whose name contains one of these")
     parser.add_argument("--quick", action="store_true", help="one round each")
-    parser.add_argument("--out", type=Path, help="also write the table to this file")
+    parser.add_argument(
+        "--out", type=Path, nargs="?", const=DOCS, help="also write the tables; default: the docs"
+    )
     arguments = parser.parse_args()
     table = Table()
+    print(table.head())
     for row in rows():
         if arguments.names and not any(name in row.name for name in arguments.names):
             continue
         with contextlib.suppress(ImportError):  # uvloop may be missing
             print(table.add(row.run(quick=arguments.quick)), flush=True)
-    if arguments.out is not None:
-        arguments.out.write_text(table.text(), encoding="utf-8")
     print(table.closing())
+    if arguments.out is not None:
+        replace_table(arguments.out, "engine", table.text())
+        if not arguments.names:
+            replace_table(arguments.out, "indexing", indexing.table(indexing.main()))
 
 
 if __name__ == "__main__":
