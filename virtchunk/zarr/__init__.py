@@ -6,7 +6,7 @@
 
 from virtchunk._extras import needed as _needed
 
-_needed("zarr", "zarr")  # names the extra if it is missing
+_needed("zarr.dtype", "zarr")  # names the extra if zarr is missing, or older than that
 
 from virtchunk.zarr._array import create_like, from_zarr  # noqa: E402
 from virtchunk.zarr._store import ViewStore  # noqa: E402
