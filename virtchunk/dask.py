@@ -336,14 +336,17 @@ def tokenize(view: TensorStore) -> object:
     It is made of the view's spec: where the elements come from, and the transform. Views with equal
     specs have equal tokens, in all processes, as far as dask has them for the callbacks: functions
     of modules by name, lambdas and functions inside of others by their code and what they refer to.
-    Contexts, caches and loops do not matter, nor does what is stored behind the callbacks.
+    Contexts, caches and loops do not matter, nor does what is stored behind the callbacks; but
+    views that belong to a transaction have tokens of their own, in this process.
 
     Example:
         >>> from dask.base import tokenize
         >>> tokenize(ts.array([1, 2])) == tokenize(ts.array([1, 2]))
         True
     """
-    return ("virtchunk", _parts(view.spec()._view))
+    transaction = view.transaction
+    own = None if transaction is None else id(transaction)
+    return ("virtchunk", own, _parts(view.spec()._view))
 
 
 def _parts(value: object) -> object:

@@ -327,6 +327,17 @@ def test_different_views_have_different_tokens() -> None:
     assert len(set(tokens.values())) == len(tokens)
 
 
+def test_a_view_in_a_transaction_is_another_one() -> None:
+    view = ts.array([1, 2, 3])
+    transaction = ts.Transaction()
+    inside = view.with_transaction(transaction)
+    inside[0] = 7
+
+    assert tokenize(inside) == tokenize(view.with_transaction(transaction)) != tokenize(view)
+    assert dask.compute(inside.to_dask().sum(), view.to_dask().sum()) == (12, 6)
+    transaction.abort()
+
+
 def test_lambdas_are_known_by_their_code() -> None:
     def make(number: int) -> ts.TensorStore:
         return named(read_function=lambda domain, array, params: array.fill(number))
