@@ -39,11 +39,13 @@ class Step:
     async def run(self) -> None:
         self.log.begin(self.number)
         try:
-            await anyio.lowlevel.checkpoint()
             if self.number in self.log.failing:
                 with anyio.CancelScope(shield=True):
                     await anyio.lowlevel.checkpoint()
+                    while len(self.log.begun) < len(self.log.failing):
+                        await anyio.lowlevel.checkpoint()
                 raise ValueError(self.number)
+            await anyio.lowlevel.checkpoint()
             if self.log.forever:
                 await anyio.sleep_forever()
         finally:
@@ -112,17 +114,18 @@ async def test_the_first_failure_stops_the_others() -> None:
         await run_together(log.steps(100), 10)
 
     assert log.running == 0
-    assert len(log.begun) == 10
+    assert len(log.begun) <= 10
 
 
 async def test_further_failures_are_mentioned() -> None:
     log = Log()
     log.failing = {0, 1}
 
-    with pytest.raises(ValueError, match="0") as caught:
+    with pytest.raises(ValueError, match=r"[01]") as caught:
         await run_together(log.steps(2), 2)
 
-    assert caught.value.__notes__ == ["another part failed too: ValueError(1)"]
+    other = 1 - caught.value.args[0]
+    assert caught.value.__notes__ == [f"another part failed too: ValueError({other})"]
 
 
 @pytest.mark.parametrize("count", [0, 1, 50])
