@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import numpy as np
 import pytest
 
@@ -41,6 +42,80 @@ class AsyncMemory:
     async def list(self, keys: KeyRange) -> Iterable[bytes]:
         await anyio.lowlevel.checkpoint()
         return self.inner.list(keys)
+
+
+class Short:
+    """A driver that says it is quick, and then waits for an event."""
+
+    short = frozenset({"read"})
+
+    def __init__(self) -> None:
+        self.gate = threading.Event()
+        self.threads: list[int] = []
+        self.ended = 0
+
+    def read(self, key: bytes, if_not_equal: bytes, byte_range: ByteRange) -> ReadResult:
+        self.threads.append(threading.get_ident())
+        if key == b"broken":
+            raise PermissionError(key)
+        if key == b"slow":
+            assert self.gate.wait(20)
+        self.ended += 1
+        return ReadResult("value", key, Stamp(b"1", 5.0))
+
+    def write(self, key: bytes, value: bytes | None, if_equal: bytes) -> Stamp:
+        raise NotImplementedError
+
+    def delete_range(self, keys: KeyRange) -> None:
+        raise NotImplementedError
+
+    def list(self, keys: KeyRange) -> Iterable[bytes]:
+        raise NotImplementedError
+
+
+async def test_a_method_that_should_be_short_and_is_not_does_not_block_the_loop() -> None:
+    driver = Short()
+    store = ts.KvStore.from_driver(driver)
+    assert (await store.read("quick")).value == b"quick"
+    with pytest.raises(PermissionError):
+        await store.read("broken")
+    results: list[bytes] = []
+
+    async def read() -> None:
+        results.append((await store.read("slow")).value)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(read)
+        for _ in range(20):  # a blocked loop would not get through this
+            await anyio.lowlevel.checkpoint()
+        assert not results
+        driver.gate.set()
+
+    assert results == [b"slow"]
+    assert threading.get_ident() not in driver.threads
+
+
+async def test_cancelling_a_short_method_that_is_not_waits_for_its_end() -> None:
+    driver = Short()
+    store = ts.KvStore.from_driver(driver)
+    scope = anyio.CancelScope()
+
+    async def read() -> None:
+        with scope:
+            await store.read("slow")
+        assert driver.ended == 1
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(read)
+        while not driver.threads:
+            await anyio.lowlevel.checkpoint()
+        scope.cancel()
+        await anyio.lowlevel.checkpoint()
+        driver.gate.set()
+
+    assert scope.cancelled_caught
+    assert store._runner.plain.limiter is not None
+    assert store._runner.plain.limiter.statistics().borrowed_tokens == 0
 
 
 class Gated:

@@ -10,13 +10,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import copy_context
+from functools import partial
 from typing import Generic, TypeVar, final
 
 import anyio
 
+from virtchunk._engine.parked import hand_over
 from virtchunk._signal import Signal
 
-__all__ = ("check_cancelled", "run_errand")
+__all__ = ("check_cancelled", "run_errand", "run_short_errand")
 
 T = TypeVar("T")
 
@@ -54,6 +57,13 @@ class _Errand(Generic[T]):
                 del function
                 self.ended.set()
 
+    def result(self) -> T:
+        """Return what the function returned, or raise what it raised; only once."""
+        if self.error is not None:
+            error, self.error = self.error, None
+            raise error
+        return self.values[0]
+
     def call_off(self) -> bool:
         """Say whether the function has not begun; it will not any more. True only once."""
         try:
@@ -79,7 +89,33 @@ async def run_errand(function: Callable[[], T], stop: Callable[[], object]) -> T
         if not errand.call_off():
             await errand.ended.wait_out()
         raise
-    if errand.error is not None:
-        error, errand.error = errand.error, None
-        raise error
-    return errand.values[0]
+    return errand.result()
+
+
+_LONGEST_STALL = 2e-3
+"""Seconds that an event loop waits for an errand that should be short."""
+
+
+async def run_short_errand(
+    function: Callable[[], T], stop: Callable[[], object], was_long: Callable[[], object]
+) -> T:
+    """Do the same for a function that should take less time than to start a thread of the loop.
+
+    The event loop waits for it right here, for two milliseconds at most. Does not checkpoint.
+
+    Args:
+        function: What to run, in a thread that is none of the loop's.
+        stop: Called if the waiting task is cancelled.
+        was_long: Called if the function has taken longer.
+    """
+    errand = _Errand(partial(copy_context().run, function))
+    hand_over(errand)
+    if not errand.ended.wait_blocking(_LONGEST_STALL):
+        was_long()
+        try:
+            await errand.ended.wait()
+        except anyio.get_cancelled_exc_class():
+            stop()
+            await errand.ended.wait_out()
+            raise
+    return errand.result()

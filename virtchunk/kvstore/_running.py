@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, final
 
 import anyio.lowlevel
 
 from virtchunk._bridge import run_in_loop
 from virtchunk._control import Control, InLoopError, NoLoopError
-from virtchunk._engine.errand import check_cancelled, run_errand
+from virtchunk._engine.errand import check_cancelled, run_errand, run_short_errand
 from virtchunk._engine.source import is_async
 from virtchunk._engine.worker import Lending, Worker, current_worker
 from virtchunk._limits import Limiter
@@ -29,6 +30,8 @@ __all__ = ("METHODS", "WRITE_ALL", "Call", "Runner", "Running")
 
 T = TypeVar("T")
 
+_DISTRUST = 1.0
+"""Seconds for which methods are not taken for short after one of them was not."""
 METHODS = ("read", "write", "delete_range", "list")
 WRITE_ALL = "write_all"
 """The method of drivers that can change several keys as a whole."""
@@ -61,13 +64,17 @@ class Runner:
         limiter: How many blocking methods run at once; None for no limit.
     """
 
-    __slots__ = ("asynchronous", "blocks", "driver", "limiter", "made_in")
+    __slots__ = ("asynchronous", "blocks", "driver", "limiter", "made_in", "short", "slow_until")
     transaction: ClassVar[None] = None
 
     def __init__(self, driver: Any, limiter: Limiter | None) -> None:
         self.driver = driver
         self.limiter = limiter
         self.blocks: bool = getattr(driver, "blocks", True)
+        self.short: frozenset[str] = getattr(driver, "short", frozenset())
+        """Methods that block for microseconds only, as a rule."""
+        self.slow_until = 0.0
+        """Since one of them was not, none is taken for short until then; see `time.monotonic`."""
         self.made_in = running_loop()
         methods = METHODS + ((WRITE_ALL,) if hasattr(driver, WRITE_ALL) else ())
         self.asynchronous = {name for name in methods if is_async(getattr(driver, name))}
@@ -113,7 +120,20 @@ class Runner:
                 return await function(*arguments)
         if not self.blocks:
             return function(*arguments)
-        return await self._run_in_thread(partial(function, *arguments))
+        call = partial(function, *arguments)
+        if method in self.short and current_worker.get() is None and monotonic() > self.slow_until:
+            return await self._run_short(call)
+        return await self._run_in_thread(call)
+
+    async def _run_short(self, function: Callable[[], T]) -> T:
+        assert self.limiter is not None
+        worker = Worker(self.limiter, None, running_loop())
+        if not worker.try_acquire():
+            return await self._run_in_thread(function)
+        return await run_short_errand(partial(_run_as, worker, function), _ignore, self._was_long)
+
+    def _was_long(self) -> None:
+        self.slow_until = monotonic() + _DISTRUST
 
     async def _run_in_thread(self, function: Callable[[], T]) -> T:
         if self.limiter is None:

@@ -24,7 +24,9 @@ class Driver(Protocol):
     thread when the operation is awaited; as many at once as the ``file_io_concurrency`` of the
     store's context permits. So they must be thread-safe, and may block. A class attribute
     ``blocks = False`` says that they never wait for anything: then they are called in place, in the
-    event loop's thread as well.
+    event loop's thread as well. An attribute ``short = frozenset({"read"})`` names methods that
+    take microseconds as a rule: an event loop then waits for them where it is, for two milliseconds
+    at most, which costs less than to be woken.
 
     What they raise reaches the caller as it is.
     """

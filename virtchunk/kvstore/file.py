@@ -80,10 +80,11 @@ class FileDriver:
             returns.
     """
 
-    __slots__ = ("_sync",)
+    __slots__ = ("_sync", "short")
 
     def __init__(self, sync: bool = True) -> None:
         self._sync = sync
+        self.short = frozenset({"read"} if sync else {"read", "write"})
 
     def __repr__(self) -> str:
         return f"FileDriver(sync={self._sync})"
