@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import gc
+import os
 import pickle
 import threading
 from collections.abc import Callable
@@ -493,3 +494,70 @@ async def test_a_transaction_is_used_from_tasks_and_threads() -> None:
     await transaction.commit_async()
     assert backend.array[39] == 7
     assert backend.array[:36].tolist() == [4 * (i // 4) for i in range(36)]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_forked_child_has_a_transaction_of_its_own() -> None:
+    backend, view = chunked()
+    store = ts.KvStore.open("memory://").result()
+    transaction = ts.Transaction()
+    staged, kept = view.with_transaction(transaction), store.with_transaction(transaction)
+    staged[0:4] = 1
+    kept["a"] = "1"
+    participant: Any = transaction._find(view._driver)
+    with transaction._changing(), participant.buffers.lock:  # as some other thread would
+        child = os.fork()
+        if child == 0:
+            try:
+                staged[4:8] = 2
+                kept["b"] = "2"
+                transaction.commit_sync()
+                stored = backend.array.tolist() == [1] * 4 + [2] * 4 + [0] * 2
+                os._exit(0 if stored and store["a"] + store["b"] == b"12" else 1)
+            finally:
+                os._exit(2)
+    assert os.waitpid(child, 0)[1] == 0
+    assert backend.calls == []
+    transaction.commit_sync()
+    assert backend.array.tolist() == [1] * 4 + [0] * 6
+    assert store.list().result() == [b"a"]
+
+
+def test_two_event_loops_use_one_transaction() -> None:
+    backend, view = chunked("async one", 40)
+    transaction = ts.Transaction()
+    staged = view.with_transaction(transaction)
+
+    async def write(start: int) -> None:
+        for i in range(start, start + 20):
+            await staged[i].write(i)
+            assert await staged[i].read() == i
+
+    backends = anyio.get_available_backends()
+    threads = [
+        threading.Thread(target=anyio.run, args=(write, 20 * i), kwargs={"backend": name})
+        for i, name in enumerate([backends[0], backends[-1]])
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    async def commit() -> None:
+        await transaction.commit_async()
+
+    anyio.run(commit, backend=backends[-1])
+    assert backend.array.tolist() == list(range(40))
+    assert backend.reads() == []
+
+
+def test_an_abort_in_the_middle_of_a_write_leaves_nothing_accounted() -> None:
+    _, view = chunked()
+    transaction = ts.Transaction()
+    with transaction._changing():
+        transaction.abort()
+        transaction._memory.reserve(100)
+    assert transaction.total_bytes == 0
+    with pytest.raises(ValueError, match="it was aborted"):
+        view.with_transaction(transaction)[0] = 1

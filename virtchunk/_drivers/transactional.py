@@ -308,8 +308,7 @@ class ViewParticipant:
     def __init__(self, driver: VirtualDriver, transaction: Transaction) -> None:
         self.driver = driver
         source = driver.source
-        reserve = transaction._memory.reserve
-        self.buffers = ChunkBuffers(source.allocate, source.dtype.itemsize, reserve)
+        self.buffers = ChunkBuffers(source.allocate, source.dtype.itemsize, transaction._memory)
 
     @property
     def total(self) -> int:
@@ -377,7 +376,7 @@ class ArrayParticipant:
         self.driver = driver
         array = driver.array
         self.buffers = ChunkBuffers(
-            partial(np.empty, dtype=array.dtype), array.itemsize, transaction._memory.reserve
+            partial(np.empty, dtype=array.dtype), array.itemsize, transaction._memory
         )
 
     @property

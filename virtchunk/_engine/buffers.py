@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeAlias, final
 import numpy as np
 
 from virtchunk._engine.source import Key
+from virtchunk._fork import forget_in_child
 from virtchunk._grid.partition import Partition
+from virtchunk._transaction.changes import Memory
 
 if TYPE_CHECKING:
     from virtchunk._engine.job import Job
@@ -87,24 +89,27 @@ class ChunkBuffers:
     Args:
         allocate: Makes an array for a chunk.
         itemsize: Bytes of an element.
-        reserve: Called with the bytes that are going to be taken, or a negative number of bytes
-            that are given back; raises if there is no room.
+        memory: Where to account for what is taken, and given back.
     """
 
-    __slots__ = ("allocate", "chunks", "itemsize", "lock", "reserve")
+    __slots__ = ("__weakref__", "allocate", "chunks", "itemsize", "lock", "memory")
 
     def __init__(
         self,
         allocate: Callable[[tuple[int, ...]], Array],
         itemsize: int,
-        reserve: Callable[[int], None],
+        memory: Memory,
     ) -> None:
         self.allocate = allocate
         self.itemsize = itemsize
-        self.reserve = reserve
+        self.memory = memory
         self.chunks: dict[Key, Buffered] = {}
         self.lock = threading.Lock()
         """Held by a writer from its first chunk to its last."""
+        forget_in_child(self)
+
+    def _after_fork(self) -> None:
+        self.lock = threading.Lock()
 
     def write(self, cut: Partition, source: Array) -> None:
         """Write an array of the request's shape. The lock is held; either all of it or nothing.
@@ -113,20 +118,24 @@ class ChunkBuffers:
             MemoryError: There is no room for it.
         """
         request, scattered, chunks = cut.request_view(source), cut.scattered, self.chunks
-        self.reserve(sum(map(self._new_bytes, cut.pieces())))
+        limited = self.memory.limit is not None
+        if limited:
+            self.memory.reserve(sum(map(self._new_bytes, cut.pieces())))
         for lower, upper, _, out, part, covers in cut.pieces():
             chunk = chunks.get(lower)
             if chunk is None:
                 shape = tuple(map(sub, upper, lower))
                 mask = None if covers else np.zeros(shape, np.bool_)
                 chunk = Buffered(upper, self.allocate(shape), mask)
+                if not limited:
+                    self.memory.reserve(chunk.nbytes)
                 chunk.put(part, request[out], scattered)
                 chunks[lower] = chunk
             else:
                 masked = chunk.mask is not None
                 chunk.put(part, request[out], scattered)
                 if masked and chunk.mask is None:
-                    self.reserve(-chunk.array.size)
+                    self.memory.reserve(-chunk.array.size)
 
     def _new_bytes(self, piece: tuple[Any, ...]) -> int:
         """Return what a piece takes of memory."""
@@ -141,7 +150,7 @@ class ChunkBuffers:
         for key in keys:
             chunk = self.chunks.pop(key, None)
             if chunk is not None:
-                self.reserve(-chunk.nbytes)
+                self.memory.reserve(-chunk.nbytes)
 
 
 @final

@@ -12,6 +12,8 @@ from virtchunk._future import Future
 from virtchunk._signal import Signal
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from virtchunk._control import Control
 
 __all__ = ("Changes", "Counter", "Memory", "Participant", "ProgressFunction")
@@ -56,12 +58,14 @@ class Memory:
     Participants have this and not the transaction, so that one that is dropped is gone at once.
     """
 
-    __slots__ = ("limit", "lock", "total_bytes")
+    __slots__ = ("closed", "limit", "lock", "total_bytes")
 
     def __init__(self, limit: int | None) -> None:
         self.limit = limit
         self.lock = threading.Lock()
         self.total_bytes = 0
+        self.closed = False
+        """Whether the transaction has ended; a write may just be on its way then."""
 
     def reserve(self, nbytes: int) -> None:
         """Account for memory before it is taken; less than 0 gives some back.
@@ -70,6 +74,8 @@ class Memory:
             MemoryError: There would be more than the limit permits. Nothing was changed.
         """
         with self.lock:
+            if self.closed:
+                return
             held, limit = self.total_bytes, self.limit
             if limit is None or nbytes <= 0 or held + nbytes <= limit:
                 self.total_bytes += nbytes
@@ -79,10 +85,10 @@ class Memory:
             f"but its total_bytes_limit is {limit:_}; commit it, and go on in a new one"
         )
 
-    def clear(self) -> None:
+    def close(self) -> None:
         """Forget all: the transaction has ended."""
         with self.lock:
-            self.total_bytes = 0
+            self.closed, self.total_bytes = True, 0
 
 
 @final
@@ -174,12 +180,18 @@ class Changes:
                 "Callbacks of views that are written through it have to use another one"
             )
 
-    def enter(self) -> None:
+    def __enter__(self) -> None:
+        """Begin to make changes; the commit waits until that has ended."""
         with self.lock:
             self.check_open()
             self.writers += 1
 
-    def leave(self) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         with self.lock:
             self.writers -= 1
             idle = None if self.writers else self.idle
@@ -218,7 +230,7 @@ class Changes:
             if not self.started:
                 self.aborted = True
             self.participants = {}
-        self.memory.clear()
+        self.memory.close()
 
     def begin(self) -> Signal | None:
         """Begin or resume the commit; return what to wait for first."""

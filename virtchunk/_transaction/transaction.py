@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, final
 
 from virtchunk._future import Future
@@ -249,19 +248,12 @@ class Transaction:
                 found = self._changes.participants[id(subject)] = make()
         return found  # type: ignore[no-any-return]
 
-    @contextmanager
-    def _changing(self) -> Iterator[None]:
-        """Make changes, which must not wait for anything: the commit waits for them.
+    def _changing(self) -> Changes:
+        """Return a context in which to make changes, without ever waiting for anything.
 
-        Raises:
-            ValueError: The transaction is not open.
+        Entering it raises `ValueError` if the transaction is not open.
         """
-        changes = self._changes
-        changes.enter()
-        try:
-            yield
-        finally:
-            changes.leave()
+        return self._changes
 
     def _claim(self, unit: object, name: Callable[[], str]) -> None:
         """Say what is going to be changed, before it is.

@@ -20,6 +20,7 @@ import anyio.lowlevel
 import attrs
 
 from virtchunk._control import Control
+from virtchunk._fork import forget_in_child
 from virtchunk._schema.generation import TimestampedStorageGeneration
 from virtchunk._transaction import Counter, Transaction
 from virtchunk.kvstore._running import Runner
@@ -92,6 +93,10 @@ class StoreChanges:
         """Generations of the keys that were read, if reads have to be repeatable."""
         self.ready = False
         """Whether conditions that are checked beforehand have been."""
+        forget_in_child(self)
+
+    def _after_fork(self) -> None:
+        self.lock = threading.Lock()
 
     # -- while the transaction is open -------------------------------------------------------
 
