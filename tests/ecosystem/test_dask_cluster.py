@@ -45,14 +45,17 @@ def folder(tmp_path: Path) -> ts.KvStore:
 
 @pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
 @pytest.mark.parametrize("cache_bytes", [0, 10**6])
-async def test_workers_read_and_write_a_view_over_files(
+def test_workers_read_and_write_a_view_over_files(
     client: Any, folder: ts.KvStore, asynchronous: bool, cache_bytes: int
 ) -> None:
     view = open_tiles(folder, (7, 11), (3, 4), asynchronous=asynchronous, cache_bytes=cache_bytes)
 
     store(da.from_array(content(), chunks=(2, 11)), view)
 
-    np.testing.assert_array_equal(await view.read(), content())
+    async def read() -> Array:
+        return await view.read()
+
+    np.testing.assert_array_equal(anyio.run(read), content())
     assert view.to_dask().sum().compute() == content().sum()
 
 
