@@ -1,11 +1,19 @@
-"""Drivers over obstore, against stores in memory and on disk, an HTTP server and one for S3."""
+"""Drivers over obstore: in memory and on disk, against HTTP, and servers for S3 and for Azure."""
 
 from __future__ import annotations
 
+import base64
+import email.utils
 import hashlib
+import hmac
+import os
 import pickle
+import shutil
+import socket
+import subprocess
 import sys
 import threading
+import urllib.request
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -126,8 +134,6 @@ def s3() -> Iterator[str]:
 
 
 def new_bucket(endpoint: str, name: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    import urllib.request
-
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "none")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "none")
     request = urllib.request.Request(f"{endpoint}/{name}", method="PUT")
@@ -135,7 +141,50 @@ def new_bucket(endpoint: str, name: str, monkeypatch: pytest.MonkeyPatch) -> dic
     return {"driver": "s3", "bucket": name, "endpoint": endpoint, "aws_region": "us-east-1"}
 
 
-@pytest.fixture(params=["memory", "local", "s3"])
+KEY = base64.b64encode(b"key").decode()
+
+
+@pytest.fixture(scope="module")
+def azure() -> Iterator[str]:
+    """A container in azurite (from npm), where its command is on the path."""
+    command = shutil.which("azurite-blob")
+    if command is None:
+        pytest.skip("azurite is not installed")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    options = ["--inMemoryPersistence", "--skipApiVersionCheck", "--blobPort", str(port)]
+    server = subprocess.Popen(
+        [command, *options],
+        env=os.environ | {"AZURITE_ACCOUNTS": f"one:{KEY}"},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert server.stdout is not None
+    while "successfully listens" not in (line := server.stdout.readline()):
+        assert line, "azurite has not started"
+    url = f"http://127.0.0.1:{port}/one"
+    create_container(url, "container")
+    yield url
+    server.terminate()
+    server.communicate()
+
+
+def create_container(url: str, name: str) -> None:
+    """Do what obstore cannot do."""
+    date = email.utils.formatdate(usegmt=True)
+    headers = f"x-ms-date:{date}\nx-ms-version:2020-10-02"
+    signed = "PUT" + 12 * "\n" + f"{headers}\n/one/one/{name}\nrestype:container"
+    signature = hmac.digest(base64.b64decode(KEY), signed.encode(), "sha256")
+    request = urllib.request.Request(
+        f"{url}/{name}?restype=container",
+        method="PUT",
+        headers=dict(line.split(":", 1) for line in headers.split("\n"))
+        | {"Authorization": f"SharedKey one:{base64.b64encode(signature).decode()}"},
+    )
+    urllib.request.urlopen(request).close()
+
+
+@pytest.fixture(params=["memory", "local", "s3", "azure"])
 def store(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> ts.KvStore:
@@ -144,6 +193,15 @@ def store(
     if request.param == "local":
         driver = ObjectStoreDriver(obstore_store.LocalStore(str(tmp_path)))
         return ts.KvStore.from_driver(driver, "p/")
+    if request.param == "azure":
+        container = obstore_store.AzureStore(
+            "container",
+            account_name="one",
+            account_key=KEY,
+            endpoint=request.getfixturevalue("azure"),
+            client_options={"allow_http": True},
+        )
+        return ts.KvStore.from_driver(ObjectStoreDriver(container), f"{abs(hash(tmp_path))}/")
     endpoint = request.getfixturevalue("s3")
     bucket = f"bucket-{abs(hash(tmp_path))}"
     return ts.KvStore.open(new_bucket(endpoint, bucket, monkeypatch) | {"path": "p/"}).result()
