@@ -43,26 +43,24 @@ class Buffered:
         self.mask = mask
         """Which elements were written; None if all of them were."""
         self.missing = 0 if mask is None else array.size
+        """How many elements are still to be written, at least."""
 
     @property
     def nbytes(self) -> int:
         return self.array.nbytes + (0 if self.mask is None else self.mask.nbytes) + OVERHEAD
 
-    def put(self, part: Any, values: Array, scattered: bool) -> None:
+    def put(self, part: Any, values: Array) -> None:
         """Write some elements."""
         self.array[part] = values
         mask = self.mask
         if mask is None:
             return
-        if scattered:  # the same element may occur several times
-            mask[part] = True
+        mask[part] = True
+        self.missing -= values.size
+        if self.missing <= 0:  # if all of them were written for the first time, which may not be
             self.missing = mask.size - int(np.count_nonzero(mask))
-        else:
-            written = mask[part]
-            self.missing -= written.size - int(np.count_nonzero(written))
-            written[...] = True
-        if not self.missing:
-            self.mask = None
+            if not self.missing:
+                self.mask = None
 
     def holds(self, part: Any) -> bool:
         """Say whether all of these elements were written."""
@@ -117,7 +115,7 @@ class ChunkBuffers:
         Raises:
             MemoryError: There is no room for it.
         """
-        request, scattered, chunks = cut.request_view(source), cut.scattered, self.chunks
+        request, chunks = cut.request_view(source), self.chunks
         limited = self.memory.limit is not None
         if limited:
             self.memory.reserve(sum(map(self._new_bytes, cut.pieces())))
@@ -129,11 +127,11 @@ class ChunkBuffers:
                 chunk = Buffered(upper, self.allocate(shape), mask)
                 if not limited:
                     self.memory.reserve(chunk.nbytes)
-                chunk.put(part, request[out], scattered)
+                chunk.put(part, request[out])
                 chunks[lower] = chunk
             else:
                 masked = chunk.mask is not None
-                chunk.put(part, request[out], scattered)
+                chunk.put(part, request[out])
                 if masked and chunk.mask is None:
                     self.memory.reserve(-chunk.array.size)
 
