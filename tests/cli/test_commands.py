@@ -70,6 +70,7 @@ def test_info_tells_what_a_view_is(invoke: Invoke) -> None:
         ("scenes:target", "driver      array"),
         ("scenes:write_only", "mode        write-only"),
         ("scenes:texts", "dtype       string"),
+        ("scenes:irregular", "chunks      none, or of several sizes"),
     ],
 )
 def test_info_tells_of_views_of_all_kinds(invoke: Invoke, name: str, fact: str) -> None:

@@ -52,7 +52,8 @@ def _chunks(view: TensorStore, itemsize: int) -> Iterator[tuple[str, str]]:
     shape = [size for size in view.chunk_layout.read_chunk.shape or () if size]
     origin = [at for at in view.chunk_layout.grid_origin or () if at is not None]
     if not len(shape) == len(origin) == view.rank:
-        return  # a grid that is not regular, or none at all
+        yield "chunks", "none, or of several sizes"
+        return
     text = f"{' x '.join(map(str, shape))}, {bytes_text(math.prod(shape) * itemsize)}"
     if view.size < INF:
         domain = view.domain
