@@ -36,9 +36,6 @@ from virtchunk._future import FutureLike as FutureLike
 from virtchunk._future import Promise as Promise
 from virtchunk._future import WriteFutures as WriteFutures
 from virtchunk._index.dim import Dim as Dim
-from virtchunk._index.dim_expression import DimExpression as DimExpression
-from virtchunk._index.dim_expression import DimSelection as DimSelection
-from virtchunk._index.dim_expression import d as d
 from virtchunk._index.dim_selection import DimSelectionLike as DimSelectionLike
 from virtchunk._index.domain import IndexDomain as IndexDomain
 from virtchunk._index.index_terms import NumpyIndexingSpec as NumpyIndexingSpec
@@ -101,6 +98,9 @@ if _TYPE_CHECKING:
     from virtchunk._derived import downsample as downsample
     from virtchunk._derived import overlay as overlay
     from virtchunk._derived import stack as stack
+    from virtchunk._index.dim_expression import DimExpression as DimExpression
+    from virtchunk._index.dim_expression import DimSelection as DimSelection
+    from virtchunk._index.dim_expression import d as d
     from virtchunk._open_mode import OpenMode as OpenMode
     from virtchunk._spec import Spec as Spec
     from virtchunk._spec.open import open as open  # noqa: A004 - the name it has there, too
@@ -195,6 +195,8 @@ __all__ = (
 
 _LATE = {
     "ComputeFunction": "virtchunk._computed",
+    "DimExpression": "virtchunk._index.dim_expression",
+    "DimSelection": "virtchunk._index.dim_expression",
     "DownsampleMethod": "virtchunk._derived",
     "KvStore": "virtchunk.kvstore",
     "OpenMode": "virtchunk._open_mode",
@@ -204,6 +206,7 @@ _LATE = {
     "computed": "virtchunk._computed",
     "concat": "virtchunk._derived",
     "copy": "virtchunk._copy",
+    "d": "virtchunk._index.dim_expression",
     "downsample": "virtchunk._derived",
     "from_dask": "virtchunk.dask",
     "from_zarr": "virtchunk.zarr",

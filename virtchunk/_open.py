@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from virtchunk._context.context import Context
-from virtchunk._drivers.array import ArrayDriver
 from virtchunk._drivers.virtual import VirtualDriver
 from virtchunk._engine.parameters import ReadFunction, WriteFunction
 from virtchunk._index.domain import IndexDomain
@@ -171,6 +170,8 @@ def array(
         raise ValueError("copy=False, but the elements have to be copied to become this array")
     writable = values.flags.writeable and write is not False
     domain = IndexDomain(shape=values.shape)
+    from virtchunk._drivers.array import ArrayDriver
+
     driver = ArrayDriver(
         values,
         domain,

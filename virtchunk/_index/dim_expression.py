@@ -8,7 +8,7 @@ and the selected dimensions and returns both for the next one.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar, final
+from typing import TYPE_CHECKING, Any, Final, Protocol, final
 
 import attrs
 
@@ -27,12 +27,10 @@ from virtchunk._index.dim_selection import (
 )
 from virtchunk._index.index_terms import IndexingSpec, Mode, NumpyIndexingSpec, parse_spec
 from virtchunk._index.numpy_indexing import apply_spec_to_selection, spread_terms
+from virtchunk._index.subscript import Offsets, Subscript
 
 if TYPE_CHECKING:
     from virtchunk._index.transform import IndexTransform
-
-_ArgumentT = TypeVar("_ArgumentT", contravariant=True)
-_ResultT = TypeVar("_ResultT", covariant=True)
 
 Step = tuple["IndexTransform", list[int]]
 
@@ -173,29 +171,6 @@ class _Transpose:
         return f".transpose[{format_dim_selection(self.target)}]"
 
 
-class Subscript(Generic[_ArgumentT, _ResultT]):
-    """A property that is meant to be subscripted, such as `DimExpression.label`."""
-
-    __slots__ = ("_apply", "_name", "_owner")
-
-    def __init__(self, owner: Any, name: str, apply: Callable[[Any, _ArgumentT], _ResultT]) -> None:
-        self._owner = owner
-        self._name = name
-        self._apply = apply
-
-    def __getitem__(self, argument: _ArgumentT) -> _ResultT:
-        return self._apply(self._owner, argument)
-
-    # Iterating by `__getitem__` would never end.
-    __iter__ = None
-
-    def __repr__(self) -> str:
-        return f"{self._owner!r}.{self._name}"
-
-
-Offsets = int | None | Iterable[int | None]
-
-
 @attrs.frozen(repr=False)
 class DimExpression:
     """A sequence of operations on selected dimensions, which can be used as an index.
@@ -212,6 +187,10 @@ class DimExpression:
 
     _selection: tuple[DimIdentifier, ...]
     _operations: tuple[Operation, ...] = ()
+
+    def _apply_to(self, transform: IndexTransform) -> IndexTransform:
+        """Apply the expression; indexing asks whether a key has this method."""
+        return apply_expression(transform, self)
 
     def _then(self, operation: Operation) -> DimExpression:
         return DimExpression(self._selection, (*self._operations, operation))

@@ -22,7 +22,6 @@ from virtchunk._index.components import (
     plain_components,
 )
 from virtchunk._index.dim import Dim, merge_labels, parse_label
-from virtchunk._index.dim_expression import DimExpression, DimSelection
 from virtchunk._index.dim_selection import (
     DimSelectionLike,
     find_label,
@@ -34,6 +33,7 @@ from virtchunk._index.indexable import DomainOperations, view_of
 from virtchunk._index.interval import INF, INF_SIZE, INF_UPPER, Interval, hull, intersect
 
 if TYPE_CHECKING:
+    from virtchunk._index.dim_expression import DimExpression
     from virtchunk._index.transform import IndexTransform
 
 _ABSENT: Any = object()
@@ -521,8 +521,9 @@ def _refuse_mixture(name: str, *others: Any) -> None:
 
 def _is_view_key(key: Any) -> bool:
     """Tell whether ``domain[key]`` is what it is for a transform, rather than a selection."""
-    if isinstance(key, DimExpression):
-        return not isinstance(key, DimSelection)
+    kind = type(key)
+    if hasattr(kind, "_apply_to"):  # a dimension expression, which may only select dimensions
+        return not hasattr(kind, "_selected_identifiers")
     if isinstance(key, IndexDomain):
         return True
     from virtchunk._index.transform import IndexTransform

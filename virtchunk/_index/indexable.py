@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from virtchunk._index import operations
-from virtchunk._index.dim_expression import DimExpression, Offsets, Subscript, apply_expression
 from virtchunk._index.dim_selection import (
     DimSelectionLike,
     parse_dim_selection,
@@ -26,8 +25,10 @@ from virtchunk._index.numpy_indexing import index, oindex, vindex
 from virtchunk._index.operations import Plan, carry_out_move, plan_move
 from virtchunk._index.plain_indexing import element_transform, plan_element
 from virtchunk._index.slicing import slice_by_domain
+from virtchunk._index.subscript import Offsets, Subscript
 
 if TYPE_CHECKING:
+    from virtchunk._index.dim_expression import DimExpression
     from virtchunk._index.domain import IndexDomain
     from virtchunk._index.transform import IndexTransform
 
@@ -45,8 +46,10 @@ def view_of(transform: IndexTransform, key: Any) -> IndexTransform:
     kind = type(key)
     if kind is tuple or kind is slice or kind is int:
         return index(transform, key)
-    if isinstance(key, DimExpression):
-        return apply_expression(transform, key)
+    # An expression: whoever has one has imported its class.
+    apply: Any = getattr(kind, "_apply_to", None)
+    if apply is not None:
+        return apply(key, transform)  # type: ignore[no-any-return]
     if kind is type(transform.domain):
         return slice_by_domain(transform, key)
     if kind is type(transform):
