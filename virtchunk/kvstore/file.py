@@ -84,7 +84,7 @@ class FileDriver:
 
     def __init__(self, sync: bool = True) -> None:
         self._sync = sync
-        self.short = frozenset({"read"} if sync else {"read", "write"})
+        self.short: frozenset[str] = frozenset({"read"} if sync else {"read", "write"})
 
     def __repr__(self) -> str:
         return f"FileDriver(sync={self._sync})"
