@@ -37,7 +37,7 @@ colours = ts.virtual_chunked(colours_of, dtype=ts.uint8, shape=[4, 5, 3])
 broken = ts.virtual_chunked(fail, dtype=ts.int32, shape=[4])
 unbounded = ts.virtual_chunked(fail, dtype=ts.int32, rank=2)
 write_only = ts.virtual_chunked(None, fail, dtype=ts.int32, shape=[4])
-irregular = ts.virtual_chunked(fail, dtype=ts.int8, shape=[4], chunks=((3, 1),))
+irregular = ts.virtual_chunked(fail, dtype=ts.int8, shape=[4], chunks=((1, 3),))
 stored = np.zeros((20, 30), np.int32)
 target = ts.array(stored, copy=False)[ts.d[0].translate_to[-10]]
 small = ts.array(np.zeros((2, 2), np.int32))
