@@ -164,6 +164,18 @@ def test_derived_views_go_through_the_transaction_to_their_bases() -> None:
     assert other.tolist() == [4, 4, 0, 0]
 
 
+def test_chunks_may_be_of_sizes_of_their_own() -> None:
+    backend = FakeBackend(np.zeros(10, np.int64))
+    view = backend.view(chunks=((3, 5, 2),))
+    with ts.Transaction() as transaction:
+        view.with_transaction(transaction)[2:8] = 1
+        assert view.with_transaction(transaction)[1:4].read().result().tolist() == [0, 1, 1]
+        backend.calls.clear()
+    assert sorted(backend.writes()) == [(0,), (3,)]
+    assert backend.reads() == [(0,)]
+    assert backend.array.tolist() == [0, 0, 1, 1, 1, 1, 1, 1, 0, 0]
+
+
 def test_the_caller_may_change_the_source_after_the_write() -> None:
     view = ts.array(np.zeros(3, np.int64))
     source = np.arange(3)

@@ -153,7 +153,11 @@ class Changes:
 
     def left(self) -> int:
         """Return how many chunks and keys are still to be stored."""
-        return sum(participant.total for participant in self.participants.values())
+        return sum(participant.total for participant in self.known())
+
+    def known(self) -> list[Participant]:
+        """Return the participants; others may join while somebody goes through them."""
+        return list(self.participants.values())
 
     def state(self, future: Future[None]) -> str:
         """Describe in a few words how far it has got."""
@@ -243,7 +247,7 @@ class Changes:
 
     def prepared(self) -> list[Participant]:
         """Return who has something to do, having asked each whether that is possible."""
-        participants = [one for one in self.participants.values() if one.prepare()]
+        participants = [one for one in self.known() if one.prepare()]
         self.total = max(self.total, self.left())
         return participants
 
@@ -254,6 +258,6 @@ class Changes:
             f"of the transaction, {self.total - left} of {self.total} chunks and keys were stored"
         )
         if left:
-            names = [one.describe() for one in self.participants.values() if one.total]
+            names = [one.describe() for one in self.known() if one.total]
             note += f"; the others are of {', '.join(names)}"
         error.add_note(note)
