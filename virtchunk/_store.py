@@ -125,7 +125,7 @@ class TensorStore(Assignable, NoArithmetic, Unstored):
         if order not in {"C", "F"}:
             raise TypeError(f"order must be 'C' or 'F', got {order!r}")
         if "r" not in self._driver.mode:
-            raise ValueError(f"{self!r} does not support reading: it has no read_function")
+            raise ValueError(f"{self!r} does not support reading: it is write-only")
         if batch is None and progress is None and self._transaction is None:
             return Future._of(self._driver.read(self._transform, order, NO_OPTIONS))
         options = Options(check_batch(batch), self._transaction, progress)
@@ -165,7 +165,7 @@ class TensorStore(Assignable, NoArithmetic, Unstored):
                 `ValueError`.
         """
         if "w" not in self._driver.mode:
-            raise ValueError(f"{self!r} does not support writing: it has no write_function")
+            raise ValueError(f"{self!r} does not support writing: it is read-only")
         options = Options(check_batch(batch), self._transaction, progress)
         operation: WriteOperation
         if isinstance(source, TensorStore):

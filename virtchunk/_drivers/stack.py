@@ -188,11 +188,10 @@ class StackDriver:
     ) -> Iterator[Step]:
         tally = _tally(parts, options)
         for part, view in parts:
-            target = result[part.out]
-            own = part_of(options, tally, target.nbytes)
+            own = part_of(options, tally, part.transform.domain.size * result.itemsize)
             transform = compose(view.transform, part.transform)
             if part.shares:
-                yield view.driver.read(transform, "C", own, target)
+                yield view.driver.read(transform, "C", own, result[part.out])
             else:
                 yield _ReadAndPut(view.driver.read(transform, "C", own), result, part.out)
 
