@@ -28,29 +28,31 @@ def planned(view_class: type[TensorStore]) -> Callable[[TensorStore, Plan], Tens
     Their class is a state of the class of views. The slot of the transform holds the `Plan`; when
     somebody asks for the transform, it is built, and the view becomes an ordinary one.
     """
-    slot: Any = view_class.__dict__["_transform"]
-    new, keep = object.__new__, slot.__set__
+    new = object.__new__
+    # The slot under another name, in both classes: a view may change its class at any time.
+    view_class._made = view_class.__dict__["_transform"]  # type: ignore[attr-defined]
 
     class Planned(view_class):  # type: ignore[misc, valid-type]
         __slots__ = ()
 
+        _made: Any
+
         @property
         def _transform(self) -> IndexTransform:
-            made = slot.__get__(self)
+            made = self._made
             if type(made) is tuple:
                 build, argument = made
-                made = build(argument)
-                keep(self, made)
+                made = self._made = build(argument)
             self.__class__ = view_class  # type: ignore[assignment] # last: threads may look on
             return made  # type: ignore[no-any-return]
 
         def read(self, **options: Any) -> Future[Any]:
-            made, driver = slot.__get__(self), self._driver
+            made, driver = self._made, self._driver
             if (
                 not options
-                and type(driver) is VirtualDriver
                 and type(made) is tuple
                 and made[0] is element_transform
+                and type(driver) is VirtualDriver
                 and self._transaction is None
                 and "r" in driver.mode
             ):
@@ -64,7 +66,7 @@ def planned(view_class: type[TensorStore]) -> Callable[[TensorStore, Plan], Tens
     def make(like: TensorStore, plan: Plan) -> TensorStore:
         view = new(Planned)
         view._driver = like._driver
-        keep(view, plan)
+        view._made = plan
         view._transaction = like._transaction
         return view
 
