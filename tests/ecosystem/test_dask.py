@@ -82,6 +82,27 @@ def test_slicing_it_reads_only_the_chunks_that_are_touched(
     assert sorted(fake.reads()) == [(8, 5), (11, 5)]
 
 
+@pytest.mark.parametrize(
+    "selection",
+    [
+        np.s_[::-1],
+        np.s_[::-2, ::-1],
+        np.s_[5:1:-2, 9:0:-3],
+        np.s_[-3:, -1],
+        np.s_[0:0],
+        np.s_[1:6, None, 3],
+        np.s_[[1, 2], :3],
+        np.s_[:, [0, 5, 2]],
+    ],
+    ids=str,
+)
+def test_it_is_selected_from_as_from_an_array(view: ts.TensorStore, selection: Any) -> None:
+    part = view.to_dask()[selection]
+
+    np.testing.assert_array_equal(part.compute(), content()[selection])
+    np.testing.assert_array_equal(part[::-1].compute(), content()[selection][::-1])
+
+
 def test_reductions_and_functions_of_dask_work_on_it(view: ts.TensorStore) -> None:
     array = view.to_dask()
 
