@@ -43,6 +43,7 @@ class ArrayDriver:
     name = "array"
     cache_bytes = None
     instant = True
+    blocking = True
 
     def __init__(
         self,
@@ -96,9 +97,9 @@ class ArrayDriver:
     ) -> WriteOperation:
         if options.transaction is None:
             return _Write(self, transform, source, options)
-        from virtchunk._drivers.transactional import StagedWrite, array_participant
+        from virtchunk._drivers.transactional import ArrayParticipant, StagedWrite
 
-        make = partial(array_participant, self, options.transaction)
+        make = partial(ArrayParticipant, self, options.transaction)
         return StagedWrite(self, transform, source, options, make)
 
     def resolved(self, transform: IndexTransform) -> IndexTransform:

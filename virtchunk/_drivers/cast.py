@@ -105,6 +105,11 @@ class CastDriver:
         """Whether the base is in memory."""
         return self.of.instant
 
+    @property
+    def blocking(self) -> bool:
+        """Whether the base's callbacks are synchronous."""
+        return self.of.blocking
+
     def base(self, transform: IndexTransform) -> View:
         """Return the view before the conversion."""
         return View(self.of, transform)

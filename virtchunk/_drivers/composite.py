@@ -80,12 +80,15 @@ class _Composite:
 
     async def _run(self) -> Any:
         result, steps, at_once, nbytes, finish = self.plan()
-        if not self.driver.instant:
-            await run_together(steps, at_once)
-        elif nbytes < WORTH_A_THREAD:
+        if self.driver.instant and nbytes < WORTH_A_THREAD:
             await run_instantly(steps)
+        elif self.driver.blocking:
+            limiter = limiter_of(self.driver)
+            if self.driver.instant:  # threads that compute, rather than wait
+                at_once = min(at_once, limiter.total)
+            await run_aside(steps, at_once, limiter)
         else:
-            await run_aside(steps, at_once, limiter_of(self.driver))
+            await run_together(steps, at_once)
         if finish is not None:
             finish()
         return result

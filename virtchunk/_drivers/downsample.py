@@ -98,6 +98,11 @@ class DownsampleDriver:
         return self.of.driver.instant
 
     @property
+    def blocking(self) -> bool:
+        """Whether the base's callbacks are synchronous."""
+        return self.of.driver.blocking
+
+    @property
     def layout(self) -> ChunkLayout:
         """The base's chunks, in cells; nearly so where their borders are no multiples of one."""
         of = self.of

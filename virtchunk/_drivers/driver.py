@@ -99,6 +99,10 @@ class Driver(Protocol):
     def instant(self) -> bool:
         """Whether reads and writes wait for nothing: memory holds all that they need."""
 
+    @property
+    def blocking(self) -> bool:
+        """Whether they are best made in threads: nothing of it is a coroutine function."""
+
     def read(
         self, transform: IndexTransform, order: str, options: Options, into: Array | None = None
     ) -> Operation[Array]:

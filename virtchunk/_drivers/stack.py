@@ -60,6 +60,11 @@ class Layer:
         """See `Driver.instant`."""
         return self.view is not None and self.view.driver.instant
 
+    @property
+    def blocking(self) -> bool:
+        """See `Driver.blocking`."""
+        return self.view is not None and self.view.driver.blocking
+
     def opened(self, letter: str, number: int) -> View:
         """Return the view, to be read (``"r"``) or written (``"w"``).
 
@@ -111,6 +116,7 @@ class StackDriver:
         self.mode = "".join(letter for letter in mode if letter in possible)
         self.layout = ChunkLayout(rank=domain.rank)
         self.instant = all(layer.instant for layer in layers)
+        self.blocking = all(layer.blocking for layer in layers)
         self._bounds = Bounds([layer.domain for layer in layers], domain)
 
     def __reduce__(self) -> tuple[type[Self], tuple[Any, ...]]:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from virtchunk._drivers.array import ArrayDriver
     from virtchunk._drivers.virtual import VirtualDriver
 
-__all__ = ("StagedRead", "StagedWrite", "array_participant", "view_participant")
+__all__ = ("ArrayParticipant", "StagedRead", "StagedWrite", "ViewParticipant")
 
 Array: TypeAlias = "np.ndarray[Any, Any]"
 
@@ -400,13 +400,3 @@ class ArrayParticipant:
     async def commit(self, stored: Counter) -> None:
         await anyio.lowlevel.checkpoint()
         self.commit_blocking(Control(), stored)
-
-
-def view_participant(driver: VirtualDriver, transaction: Transaction) -> ChunkParticipant:
-    """Make what holds the writes to a view's chunks."""
-    return ViewParticipant(driver, transaction)
-
-
-def array_participant(driver: ArrayDriver, transaction: Transaction) -> ChunkParticipant:
-    """Make what holds the writes to an array."""
-    return ArrayParticipant(driver, transaction)

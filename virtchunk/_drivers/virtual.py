@@ -188,6 +188,11 @@ class VirtualDriver:
         ]
         return ", ".join(functions)
 
+    @property
+    def blocking(self) -> bool:
+        """Whether the callbacks are synchronous."""
+        return not (self.source.read_is_async or self.source.write_is_async)
+
     def base(self, transform: IndexTransform) -> None:
         return None
 
@@ -214,9 +219,9 @@ class VirtualDriver:
     ) -> WriteOperation:
         if options.transaction is None:
             return _Write(self, transform, source, owned, options)
-        from virtchunk._drivers.transactional import StagedWrite, view_participant
+        from virtchunk._drivers.transactional import StagedWrite, ViewParticipant
 
-        make = partial(view_participant, self, options.transaction)
+        make = partial(ViewParticipant, self, options.transaction)
         return StagedWrite(self, transform, source, options, make)
 
     def resolved(self, transform: IndexTransform) -> IndexTransform:

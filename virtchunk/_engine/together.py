@@ -21,7 +21,7 @@ import anyio.lowlevel
 from virtchunk._control import Control, NotHere
 from virtchunk._engine.errand import check_cancelled, run_errand
 from virtchunk._engine.job import SLICE
-from virtchunk._engine.worker import Lending, caller
+from virtchunk._engine.worker import Lending, Worker, caller, current_worker
 from virtchunk._interrupts import at_checkpoints
 from virtchunk._limits import Limiter
 from virtchunk._loop import cancelled_error, running_loop
@@ -97,21 +97,38 @@ async def run_instantly(steps: Iterable[Step]) -> None:
 
 
 async def run_aside(steps: Iterable[Step], at_once: int, limiter: Limiter) -> None:
-    """Run operations that never wait in a thread and, if that pays, in others beside it.
+    """Run operations that block in a thread and, if that pays, in others beside it.
+
+    To them, this is a callback that starts them: it holds a token, which serves them meanwhile, and
+    knows the loop in which to await what synchronous callbacks return.
 
     Args:
         steps: The operations.
-        at_once: How many threads there may be, if the limit permits.
-        limiter: The limit of such threads.
+        at_once: How many threads there may be.
+        limiter: What the token is of.
     """
-    control = Control(watch=check_cancelled)
-    work = partial(run_together_blocking, steps, min(at_once, limiter.total), control)
-    async with Lending(caller()):
-        await limiter.acquire()
+    steps = iter(steps)
+    several = list(islice(steps, 2))
+    if len(several) < 2:
+        await _run_alone(several)
+        return
+    control, parent = Control(watch=check_cancelled), caller()
+    async with Lending(parent):
+        worker = Worker(limiter, parent, running_loop(), control.check)
+        await worker.acquire()
         try:
+            work = partial(_serve, worker, chain(several, steps), at_once, control)
             await run_errand(work, control.cancel)
         finally:
-            limiter.release()
+            worker.close()
+
+
+def _serve(worker: Worker, steps: Iterable[Step], at_once: int, control: Control) -> None:
+    token = current_worker.set(worker)
+    try:
+        run_together_blocking(steps, at_once, control)
+    finally:
+        current_worker.reset(token)
 
 
 def run_together_blocking(steps: Iterable[Step], at_once: int, control: Control) -> None:
