@@ -125,7 +125,8 @@ class TensorStore(Assignable, NoArithmetic, Unstored):
         if order not in {"C", "F"}:
             raise TypeError(f"order must be 'C' or 'F', got {order!r}")
         if "r" not in self._driver.mode:
-            raise ValueError(f"{self!r} does not support reading: it is write-only")
+            why = _why_not(self._driver, "read_function", "write-only")
+            raise ValueError(f"{self!r} does not support reading: it {why}")
         if batch is None and progress is None and self._transaction is None:
             return Future._of(self._driver.read(self._transform, order, NO_OPTIONS))
         options = Options(check_batch(batch), self._transaction, progress)
@@ -165,7 +166,8 @@ class TensorStore(Assignable, NoArithmetic, Unstored):
                 `ValueError`.
         """
         if "w" not in self._driver.mode:
-            raise ValueError(f"{self!r} does not support writing: it is read-only")
+            why = _why_not(self._driver, "write_function", "read-only")
+            raise ValueError(f"{self!r} does not support writing: it {why}")
         options = Options(check_batch(batch), self._transaction, progress)
         operation: WriteOperation
         if isinstance(source, TensorStore):
@@ -524,6 +526,10 @@ class TensorStore(Assignable, NoArithmetic, Unstored):
 
 
 _make_planned = planned(TensorStore)
+
+
+def _why_not(driver: Driver, function: str, mode: str) -> str:
+    return f"has no {function}" if driver.name == "virtual_chunked" else f"is {mode}"
 
 
 def check_transaction(transaction: object) -> Transaction | None:
