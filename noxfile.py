@@ -86,7 +86,7 @@ def bench(session: nox.Session) -> None:
         script, *arguments = session.posargs
         session.run("python", f"benchmarks/{script}.py", *arguments)
         return
-    for script in ("indexing", "engine"):
+    for script in ("indexing", "engine", "derived"):
         session.run("python", f"benchmarks/{script}.py")
 
 
