@@ -104,11 +104,13 @@ class DownsampleSpec(DriverSpec):
     def known(self) -> SchemaConstraints:
         base = self.of.schema
         rank = len(self.factors)
-        domain = base.domain and downsampled_domain(base.domain, self.factors, self.method)
+        domain = self.schema.domain
+        if base.domain is not None:
+            domain = downsampled_domain(base.domain, self.factors, self.method)
         everything = IndexDomain(rank=rank)
         seen = attrs.evolve(base.with_rank(rank), domain=None, fill_value=None)
         seen = seen.transformed(scale(everything, self.factors))
-        return attrs.evolve(seen, domain=domain or self.schema.domain)
+        return attrs.evolve(seen, domain=domain)
 
     def with_options(self, options: SpecOptions) -> Self:
         given = options.schema

@@ -8,7 +8,6 @@ Requests with index arrays are cut along all borders of all layers.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import product
 from typing import Any, NamedTuple, TypeAlias, final
 
 import numpy as np
@@ -274,7 +273,8 @@ class StackPartition:
     def pieces(self) -> Iterator[tuple[Any, ...]]:
         """Yield what `region` understands; these are no pieces of one grid."""
         for out, cut in self._parts:
-            yield from product([out], [cut], cut.pieces())
+            for piece in cut.pieces():
+                yield out, cut, piece
 
     def region(self, piece: tuple[Any, ...]) -> tuple[slice, ...]:
         out, cut, inner = piece

@@ -84,7 +84,7 @@ def make_stack(
                 f"layer {number} has rank {own.rank}, with the domain {own}, but layer 0 has rank "
                 f"{domain.rank}"
             )
-        domain = domain or own
+        domain = own if domain is None else domain
         known = units or [None] * own.rank
         units = [one or other for one, other in zip(known, facts.units, strict=True)]
     if data_type is None:
