@@ -261,6 +261,7 @@ def test_members_that_ran_do_not_warn_and_others_do() -> None:
 async def test_callbacks_pass_the_batch_on_and_their_reads_are_merged() -> None:
     store, reads = recorded(tile=bytes(range(8)))
     seen: list[object] = []
+    all_begun = anyio.Event()
 
     async def load(
         domain: ts.IndexDomain,
@@ -269,6 +270,9 @@ async def test_callbacks_pass_the_batch_on_and_their_reads_are_merged() -> None:
     ) -> None:
         (part,) = domain.index_exp
         seen.append(params.batch)
+        if len(seen) == 4:
+            all_begun.set()
+        await all_begun.wait()
         found = await store.read("tile", byte_range=part, batch=params.batch)
         array[...] = np.frombuffer(found.value, np.uint8)
 

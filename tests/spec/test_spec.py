@@ -87,7 +87,11 @@ class TestJson:
             (None, "a spec is an object such as"),
             (5, "a spec is an object such as"),
             ("memory://", "URLs are not supported"),
-            ({}, '"driver" must be the name of a driver: array, cast, downsample, stack, virtual_chunked; got None'),
+            (
+                {},
+                '"driver" must be the name of a driver: '
+                "array, cast, downsample, stack, virtual_chunked; got None",
+            ),
             ({"driver": "zarr"}, '"driver" must be the name of a driver'),
             ({"driver": ["array"]}, '"driver" must be the name of a driver'),
             ({"driver": "array"}, "dtype must be specified"),
