@@ -564,6 +564,7 @@ for use in (ts.array([1]).as_zarr_store, lambda: ts.from_zarr(None)):
         use()
     except ImportError as error:
         print(error)
+from virtchunk import *
 """
 
     done = subprocess.run(

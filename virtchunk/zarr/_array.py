@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias, final
 
 import anyio
 import attrs
-import zarr
 
 from virtchunk._context.context import Context
 from virtchunk._drivers.driver import check_finite
+from virtchunk._extras import needed
 from virtchunk._index.domain import IndexDomain
 from virtchunk._open import virtual_chunked
 from virtchunk._schema.dtype import dtype
@@ -19,6 +19,7 @@ from virtchunk.zarr._metadata import ORIGIN, UNITS, chunk_shape, coordinates, da
 
 if TYPE_CHECKING:
     import numpy as np
+    import zarr
 
     from virtchunk._engine.parameters import (
         VirtualChunkedReadParameters,
@@ -60,6 +61,7 @@ def from_zarr(
         >>> view[1:].read().result()
         array([1, 4, 9, 0, 0])
     """
+    zarr = _zarr()
     if isinstance(array, zarr.AsyncArray):
         access: _ZarrArray | _AsyncZarrArray = _AsyncZarrArray(array, _origin(array))
     elif isinstance(array, zarr.Array):
@@ -105,6 +107,7 @@ def create_like(view: TensorStore, store: Any, **options: Any) -> TensorStore:
         >>> target[4:].read().result()
         array([4, 5])
     """
+    zarr = _zarr()
     check_finite(view.domain)
     labels = view.domain.labels
     described: dict[str, Any] = {
@@ -171,6 +174,11 @@ def _selection(domain: IndexDomain, origin: tuple[int, ...]) -> tuple[slice, ...
 
 
 # -- what the metadata tells -----------------------------------------------------------------------
+
+
+def _zarr() -> Any:
+    needed("zarr.dtype", "zarr")  # which versions that are too old do not have
+    return needed("zarr", "zarr")
 
 
 def _origin(array: zarr.Array[Any] | zarr.AsyncArray[Any]) -> tuple[int, ...]:

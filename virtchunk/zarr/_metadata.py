@@ -6,8 +6,6 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
-from zarr.dtype import parse_dtype
-
 from virtchunk._schema.chunk_shape import choose_chunk_grid
 from virtchunk._schema.layout import ChunkLayout
 from virtchunk._store import TensorStore
@@ -54,6 +52,8 @@ def data_type(view: TensorStore) -> Any:
     element = view.dtype.numpy_dtype
     if element.kind not in "biufcmM":
         raise TypeError(f"zarr has no data type for elements of type {view.dtype.name}")
+    from zarr.dtype import parse_dtype
+
     return parse_dtype(element, zarr_format=3)
 
 
