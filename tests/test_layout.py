@@ -16,6 +16,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"_grid"}),
     frozenset({"_context", "_limits", "_open_mode", "_open_options", "_statistics"})
     | frozenset({"_batch", "_bridge", "_control", "_fork", "_future", "_interrupts", "_loop"})
+    | frozenset({"_write_futures"})
     | frozenset({"_signal"})
     | frozenset({"_transaction"}),
     frozenset({"_cache"}),

@@ -34,7 +34,6 @@ from virtchunk._engine.parameters import WriteFunction as WriteFunction
 from virtchunk._future import Future as Future
 from virtchunk._future import FutureLike as FutureLike
 from virtchunk._future import Promise as Promise
-from virtchunk._future import WriteFutures as WriteFutures
 from virtchunk._index.dim import Dim as Dim
 from virtchunk._index.dim_selection import DimSelectionLike as DimSelectionLike
 from virtchunk._index.domain import IndexDomain as IndexDomain
@@ -87,6 +86,7 @@ from virtchunk._schema.named_dtypes import ustring as ustring
 from virtchunk._schema.schema import Schema as Schema
 from virtchunk._schema.unit import Unit as Unit
 from virtchunk._store import TensorStore as TensorStore
+from virtchunk._write_futures import WriteFutures as WriteFutures
 
 if _TYPE_CHECKING:
     from virtchunk._computed import ComputeFunction as ComputeFunction

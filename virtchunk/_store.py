@@ -12,7 +12,7 @@ import numpy.typing as npt
 from virtchunk._batch import Batch, check_batch, join
 from virtchunk._drivers.driver import NO_OPTIONS, Driver, Options, WriteOperation
 from virtchunk._engine.job import Progress
-from virtchunk._future import Future, WriteFutures
+from virtchunk._future import Future
 from virtchunk._index.domain import IndexDomain
 from virtchunk._index.indexable import Assignable
 from virtchunk._index.operations import Plan
@@ -29,6 +29,7 @@ from virtchunk._schema.schema import Schema
 from virtchunk._schema.unit import Unit
 from virtchunk._storage import StorageStatistics as _StorageStatistics
 from virtchunk._storage import Unstored
+from virtchunk._write_futures import WriteFutures
 from virtchunk._writing import Stage, ViewWrite, write_array
 
 if TYPE_CHECKING:
