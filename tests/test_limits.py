@@ -125,6 +125,16 @@ def test_a_check_ends_a_blocking_wait_without_a_token() -> None:
     assert limiter.statistics() == LimiterStatistics(1, 1, 0)
 
 
+def test_a_finalizer_that_runs_inside_the_limiter_can_give_its_token_back() -> None:
+    limiter = Limiter(1)
+    limiter.acquire_blocking()
+
+    with limiter._lock:  # the garbage collector may run here, and close a coroutine
+        limiter.release()
+
+    assert limiter.try_acquire()
+
+
 def test_a_token_beyond_the_limit_counts() -> None:
     limiter = Limiter(1)
     limiter.acquire_blocking()

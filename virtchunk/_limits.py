@@ -37,13 +37,14 @@ class Limiter:
             raise ValueError(f"a concurrency limit must be an integer >= 1, got {total}")
         self.total: int = total
         self._borrowed = 0
-        self._lock = threading.Lock()
+        # Reentrant, for the garbage collector may close a coroutine that holds a token anywhere.
+        self._lock = threading.RLock()
         self.waiters: deque[Signal] = deque()
         """Who waits, first come first served: not empty means that holders should take turns."""
         forget_in_child(self)
 
     def _after_fork(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._borrowed = 0
         self.waiters.clear()
 

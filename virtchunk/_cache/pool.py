@@ -81,7 +81,8 @@ class CachePool:
         if total_bytes_limit < 0:
             raise ValueError(f"total_bytes_limit must be >= 0, got {total_bytes_limit}")
         self.total_bytes_limit = total_bytes_limit
-        self._lock = threading.Lock()
+        # Reentrant, for the garbage collector may close a suspended write anywhere.
+        self._lock = threading.RLock()
         self._order: OrderedDict[Entry, None] = OrderedDict()
         self._total = 0
         self._single_hits = count()  # counts without a lock: a step of it is atomic
@@ -91,12 +92,12 @@ class CachePool:
         forget_in_child(self)
 
     def _after_fork(self) -> None:
-        if self._lock.locked():  # some thread was in the middle of changing the accounts
+        if not self._lock.acquire(blocking=False):  # some thread was changing the accounts
             self._order.clear()
             self._total = 0
             for cache in self._caches:
                 cache.entries.clear()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def __repr__(self) -> str:
         return f"CachePool(total_bytes_limit={self.total_bytes_limit})"
@@ -240,8 +241,8 @@ def _steps(counter: count[int]) -> int:
 def _drop_all(pool: CachePool, entries: dict[Key, Entry]) -> None:
     """Return the bytes of a view that is gone.
 
-    The garbage collector may call this in the thread that holds the lock, which must not wait for
-    itself: then the next one to hold it does the work.
+    The garbage collector may call this anywhere, so it never waits: if another thread holds the
+    lock, the next one to hold it does the work.
     """
     pool._dropped.append(entries)
     if pool._lock.acquire(blocking=False):

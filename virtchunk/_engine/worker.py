@@ -196,12 +196,13 @@ class Worker:
             self.limiter.release()
 
 
-_tokens = threading.Lock()
+# Reentrant, for the garbage collector may close a coroutine of a worker anywhere.
+_tokens = threading.RLock()
 
 
 def _after_fork() -> None:
     global _tokens
-    _tokens = threading.Lock()
+    _tokens = threading.RLock()
 
 
 call_in_child(_after_fork)
