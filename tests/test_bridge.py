@@ -21,7 +21,7 @@ from virtchunk._bridge import run_elsewhere, run_in_loop
 from virtchunk._control import Control
 from virtchunk._loop import as_loop, is_running, running_loop, same_loop, spawn
 
-BACKENDS = anyio.get_all_backends()
+BACKENDS = anyio.get_available_backends()
 
 
 async def _token() -> Any:

@@ -14,7 +14,7 @@ import pytest
 from tests.fakes import awaited, until_blocking
 from virtchunk._signal import Signal
 
-BACKENDS = anyio.get_all_backends()
+BACKENDS = anyio.get_available_backends()
 
 
 async def test_waiting_for_a_signal_that_was_given_checkpoints() -> None:
