@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 
 import virtchunk as ts
-from tests.fakes import FakeBackend, awaited, idle, until
+from tests.fakes import FakeBackend, awaited, idle, until, until_blocking
 from virtchunk._control import Control
 
 
@@ -724,8 +724,7 @@ def test_a_blocking_read_times_out_while_it_waits_for_another_one() -> None:
     for leader in leaders:
         leader.start()
     try:
-        while backend.running < 2:
-            time.sleep(0.001)
+        until_blocking(lambda: backend.running == 2)
         for follower in (view, other[0:2]):  # behind the leader, or the only token
             with pytest.raises(TimeoutError):
                 follower.read().result(timeout=0.02)

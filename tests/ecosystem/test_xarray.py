@@ -210,12 +210,14 @@ async def test_async_callbacks_are_read_by_a_blocking_call_in_a_loop_as_in_a_not
 
 def test_load_async_awaits_several_arrays_at_once(fake: FakeBackend) -> None:
     entered = 0
+    both = anyio.Event()
 
     async def wait_for_another(call: Any) -> None:
         nonlocal entered
         entered += 1
-        while entered < 2:  # noqa: ASYNC110 - a deadlock, if they are read in turns
-            await anyio.sleep(0.001)
+        if entered == 2:
+            both.set()
+        await both.wait()  # a deadlock, if they are read in turns
 
     fake.hold = wait_for_another
     view = view_of(fake, "async")

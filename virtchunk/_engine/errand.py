@@ -17,9 +17,10 @@ from typing import Generic, TypeVar, final
 import anyio
 
 from virtchunk._engine.parked import hand_over
+from virtchunk._loop import cancelled_error
 from virtchunk._signal import Signal
 
-__all__ = ("check_cancelled", "run_errand", "run_short_errand")
+__all__ = ("Stop", "check_cancelled", "run_errand", "run_short_errand")
 
 T = TypeVar("T")
 
@@ -119,3 +120,20 @@ async def run_short_errand(
             await errand.ended.wait_out()
             raise
     return errand.result()
+
+
+class Stop:
+    """Whether a thread should stop, as far as `check_cancelled` cannot tell."""
+
+    __slots__ = ("_wanted",)
+
+    def __init__(self) -> None:
+        self._wanted = False
+
+    def __call__(self) -> None:
+        self._wanted = True
+
+    def check(self) -> None:
+        if self._wanted:
+            raise cancelled_error()
+        check_cancelled()

@@ -14,11 +14,11 @@ from virtchunk._bridge import run_in_loop
 from virtchunk._cache.pool import Entry
 from virtchunk._control import Control, NoLoopError
 from virtchunk._engine.claims import Follower
-from virtchunk._engine.errand import check_cancelled, run_errand
+from virtchunk._engine.errand import Stop, run_errand
 from virtchunk._engine.steps import Call, Steps
 from virtchunk._engine.worker import Lending, Worker, current_worker
 from virtchunk._future import Future
-from virtchunk._loop import cancelled_error, running_loop, same_loop
+from virtchunk._loop import running_loop, same_loop
 from virtchunk._schema.generation import TimestampedStorageGeneration
 from virtchunk._signal import Signal
 
@@ -220,7 +220,7 @@ async def _call_in_thread(step: Call, worker: Worker) -> Any:
 
     It needs a token of the synchronous callbacks' limit; the task's own is lent meanwhile.
     """
-    stop = _Stop()
+    stop = Stop()
     async with Lending(worker):
         own = Worker(step.limiter, worker, worker.loop, stop.check)
         await own.acquire()
@@ -231,23 +231,6 @@ async def _call_in_thread(step: Call, worker: Worker) -> Any:
     if needs_waiting(returned):
         return await settle(returned, _ignore)
     return returned
-
-
-class _Stop:
-    """Whether a thread should stop, as far as `check_cancelled` cannot tell."""
-
-    __slots__ = ("_wanted",)
-
-    def __init__(self) -> None:
-        self._wanted = False
-
-    def __call__(self) -> None:
-        self._wanted = True
-
-    def check(self) -> None:
-        if self._wanted:
-            raise cancelled_error()
-        check_cancelled()
 
 
 def _entered_call(worker: Worker, step: Call) -> Any:

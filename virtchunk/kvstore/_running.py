@@ -15,11 +15,11 @@ import anyio.lowlevel
 
 from virtchunk._bridge import run_in_loop
 from virtchunk._control import Control, InLoopError, NoLoopError
-from virtchunk._engine.errand import check_cancelled, run_errand, run_short_errand
+from virtchunk._engine.errand import Stop, check_cancelled, run_errand, run_short_errand
 from virtchunk._engine.source import is_async
 from virtchunk._engine.worker import Lending, Worker, current_worker
 from virtchunk._limits import Limiter
-from virtchunk._loop import cancelled_error, is_running, running_loop, same_loop
+from virtchunk._loop import is_running, running_loop, same_loop
 
 if TYPE_CHECKING:
     from anyio.lowlevel import EventLoopToken
@@ -138,7 +138,7 @@ class Runner:
     async def _run_in_thread(self, function: Callable[[], T]) -> T:
         if self.limiter is None:
             return await run_errand(function, _ignore)
-        stop = _Stop()
+        stop = Stop()
         parent = current_worker.get()
         async with Lending(parent):
             worker = Worker(self.limiter, parent, running_loop(), stop.check)
@@ -219,23 +219,6 @@ def _run_as(worker: Worker, function: Callable[[], T]) -> T:
 
 def _blocks_a_loop(parent: Worker | None) -> bool:
     return parent is not None and any(worker.blocks is not None for worker in parent.ancestry())
-
-
-class _Stop:
-    """Whether a thread should stop, as far as `check_cancelled` cannot tell."""
-
-    __slots__ = ("_wanted",)
-
-    def __init__(self) -> None:
-        self._wanted = False
-
-    def __call__(self) -> None:
-        self._wanted = True
-
-    def check(self) -> None:
-        if self._wanted:
-            raise cancelled_error()
-        check_cancelled()
 
 
 def _ignore() -> None:
